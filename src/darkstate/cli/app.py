@@ -1,0 +1,208 @@
+"""The commands, one function each. JAX and matplotlib load inside the commands that compute or draw, and only there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from darkstate.experiments.labfile import Lab
+
+ALL = "all"
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+LabArgument = Annotated[Path, typer.Argument(metavar="LAB.toml", help="The lab file.")]
+Case = Annotated[str | None, typer.Option(metavar="NAME", help="Case of the lab file, or 'all'.")]
+OneCase = Annotated[str | None, typer.Option("--case", metavar="NAME", help="Case of the lab file.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help='Change a value, such as drive.rate="2 /ms"; repeatable.'),
+]
+Out = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the files go.")]
+
+
+_HELP = """Entanglement by engineered dissipation: from the numbers of a laboratory to what it will see.
+
+\b
+darkstate demo                                        the experiment of Krauter et al. 2011
+darkstate new mylab                                   a commented lab file to fill in
+darkstate check mylab.toml                            how every number was understood
+darkstate predict mylab.toml --set drive.z=2          xi(t), its minimum and time window
+darkstate explain xi mylab.toml                       which terms make up a quantity
+darkstate figure krauter2011-fig2b --out figures      a figure of a paper
+darkstate schema --out lab.schema.json                JSON Schema of lab files, for editors
+"""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from darkstate import __version__
+
+        print(f"darkstate {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=_HELP)
+def darkstate(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What `darkstate` takes before the command."""
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The new lab file is NAME.toml.")],
+    experiment: Annotated[
+        str, typer.Option(metavar="SYSTEM", help="cesium_cells or two_level_ensembles.")
+    ] = "cesium_cells",
+) -> None:
+    """Write a commented lab file to fill in.
+
+    Example: darkstate new mylab --experiment cesium_cells
+    """
+    from darkstate.experiments.template import write_new
+
+    path = write_new(name, experiment)
+    _print_files([path])
+    print(f"next: darkstate check {path}")
+
+
+@app.command()
+def check(lab: LabArgument, case: Case = None, change: Changes = None) -> None:
+    """Echo every number as understood, and what follows.
+
+    Example: darkstate check labs/krauter2011.toml --case c
+    """
+    from darkstate.report.check import check
+
+    print("\n\n".join(check(each) for each in _load(lab, case, change).values()))
+
+
+@app.command()
+def predict(
+    lab: LabArgument,
+    case: Case = None,
+    change: Changes = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Measured points: columns t_ms, xi, xi_err.")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """Predict the entanglement of a laboratory: table, figure, data.
+
+    Example: darkstate predict labs/krauter2011.toml --case all --out results
+    """
+    _predict(_load(lab, case, change), data, out)
+
+
+@app.command()
+def explain(
+    quantity: Annotated[str, typer.Argument(help="What to explain, such as xi.")],
+    lab: LabArgument,
+    case: OneCase = None,
+    change: Changes = None,
+) -> None:
+    """Break a quantity down into its terms, with their numbers.
+
+    Example: darkstate explain xi labs/krauter2011.toml
+    """
+    from darkstate.experiments.labfile import load
+
+    loaded = load(lab, case=case, overrides=change or ())
+
+    from darkstate.report.explain import explain
+
+    print(explain(quantity, loaded))
+
+
+@app.command()
+def figure(
+    name: Annotated[str | None, typer.Argument(metavar="ID", help="The figure.")] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files go.")] = Path("figures"),
+    listing: Annotated[bool, typer.Option("--list", help="List the figures.")] = False,
+) -> None:
+    """Compute a figure of a paper.
+
+    Example: darkstate figure krauter2011-fig2b --out figures
+    """
+    from darkstate.report.papers import FIGURES, draw
+
+    if listing or name is None:
+        width = max(map(len, FIGURES))
+        print("\n".join(f"{key:<{width}}  {text}" for key, text in FIGURES.items()))
+        return
+    _progress(f"computing {name}")
+    _print_files(draw(name, out))
+
+
+@app.command()
+def demo(out: Out = None) -> None:
+    """Predict a published experiment, two caesium cells.
+
+    Example: darkstate demo
+    """
+    from darkstate.experiments.labfile import shipped_labs
+
+    _predict(_load(shipped_labs()["krauter2011"], None, None), None, out)
+
+
+@app.command()
+def schema(out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there.")] = None) -> None:
+    """Print the JSON Schema of lab files.
+
+    Example: darkstate schema --out lab.schema.json
+    """
+    import json
+
+    from darkstate.experiments.labfile import schema
+
+    text = json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        print(text, end="")
+    else:
+        from darkstate.storage import write_atomic
+
+        _print_files([write_atomic(out, text)])
+
+
+def _load(path: Path, case: str | None, changes: list[str] | None) -> dict[str, Lab]:
+    """The labs to work on by case; one with the empty key unless all cases are asked for."""
+    from darkstate.experiments.labfile import load, load_cases
+
+    if case == ALL:
+        return load_cases(path, overrides=changes or ())
+    return {"": load(path, case=case, overrides=changes or ())}
+
+
+def _predict(labs: dict[str, Lab], data: Path | None, out: Path | None) -> None:
+    first = next(iter(labs.values()))
+    _progress(f"solving {first.name}")
+
+    from darkstate.report.prediction import predict, predict_cases
+
+    result = predict(first, data=data) if "" in labs else predict_cases(labs, data=data)
+    print(result)
+    name = f"{first.name}-{first.case}" if "" in labs and first.case else first.name
+    _print_files(result.save(out or Path("results") / name))
+
+
+def _progress(text: str) -> None:
+    """Say what takes a moment, to somebody who waits at a terminal."""
+    if sys.stderr.isatty():
+        print(f"{text} ...", file=sys.stderr)
+
+
+def _print_files(paths: list[Path]) -> None:
+    print("written: " + " ".join(map(str, paths)))

@@ -1,0 +1,134 @@
+"""A new lab file with every parameter, its meaning, unit, range and source, written from the parameter classes.
+
+Required values come from the published lab files, so that the new file can be predicted as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from darkstate.errors import InputError
+from darkstate.experiments import CATALOGUE
+from darkstate.experiments.labfile import shipped_labs
+from darkstate.experiments.layout import is_required, lists, sections
+from darkstate.experiments.tomltext import nearest, one_line
+from darkstate.parameters import Spec, specs
+from darkstate.storage import write_atomic
+from darkstate.units import KINDS, format_si, shown
+
+PUBLISHED = {"two_level_ensembles": "muschik2011", "cesium_cells": "krauter2011"}
+"""The published lab file that lends its numbers to a new one."""
+
+
+def template(kind: str, name: str) -> str:
+    """The text of a new lab file.
+
+    Args:
+        kind: the experiment, a key of `CATALOGUE`.
+        name: what the laboratory is called.
+
+    Returns:
+        A TOML text that loads; everything that may be left out is commented out.
+
+    Example:
+        >>> print(template("two_level_ensembles", "our lab")[:34])
+        # our lab: a lab file of darkstate
+    """
+    published = tomllib.loads(shipped_labs()[PUBLISHED[kind]].read_text(encoding="utf-8"))
+    lines = [
+        f"# {name}: a lab file of darkstate. A value is a plain number or a text with a unit, as in",
+        '# "28 /s", "0.193 /ms" or "2pi*5 kHz" (rate or angular frequency), "850 MHz" (frequency), "15 ms" (time).',
+        '# An uncertainty is written with the value: "0.193(5) /ms" or "55 +- 2".',
+        f"# The values in force are those of labs/{PUBLISHED[kind]}.toml: replace them by your own.",
+        "# The ones commented out are defaults or examples.",
+        "",
+        f'experiment = "{kind}"',
+        '# title = "what this laboratory is"',
+    ]
+    for table, section in sections(kind).items():
+        lines += ["", *_comment((section.__doc__ or "").strip().split("\n")[0]), f"[{table}]"]
+        for key, spec in specs(section):
+            lines += _entry(section, key, spec, published.get(table, {}))
+        for key, item in lists(section).items():
+            lines += _list(f"{table}.{key}", item)
+    lines += _variations(kind)
+    return "\n".join(lines) + "\n"
+
+
+def write_new(name: str, kind: str) -> Path:
+    """Write a new lab file.
+
+    Args:
+        name: path of the file, with or without ".toml".
+        kind: the experiment.
+
+    Raises:
+        InputError: unknown experiment, a name that is no file name, or the file is there already.
+    """
+    if kind not in CATALOGUE:
+        likely = nearest(kind, list(CATALOGUE))
+        hint = f"did you mean {likely}?" if likely else f"known are {', '.join(CATALOGUE)}"
+        raise InputError([f"--experiment {shown(kind)} is not known here; {hint}"])
+    path = Path(name if name.endswith(".toml") else f"{name}.toml")
+    if not re.fullmatch(r"[\w-][\w .-]{0,99}", path.stem):
+        raise InputError([f"{shown(name)} is no name for a lab file; use letters, digits, - and _"])
+    if path.exists():
+        raise InputError([f"{one_line(str(path))} is there already; choose another name or move it away"])
+    return write_atomic(path, template(kind, path.stem))
+
+
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, 116, initial_indent="# ", subsequent_indent="# ")
+
+
+def _about(spec: Spec) -> Iterator[str]:
+    yield from _comment(spec.doc)
+    kind = "" if spec.choices or spec.whole else f"{KINDS[spec.unit]}, "
+    symbol = f"{spec.symbol}: " if spec.symbol != "-" else ""
+    yield from _comment(f"{symbol}{kind}{spec.allowed}; source: {spec.source}")
+
+
+def _entry(section: type, key: str, spec: Spec, published: Mapping[str, Any]) -> list[str]:
+    """A parameter with its comment; commented out where a default serves."""
+    required = is_required(section, key)
+    default = None if required else getattr(section, key)
+    value = published.get(key, default) if required or default is None else default
+    needed = required or (default is None and key in published)
+    if value is None:
+        value = {"1": 1.5, "1/s": "28 /s", "Hz": "850 MHz", "s": "15 ms"}[spec.unit]
+    elif not isinstance(value, str) and spec.unit != "1":
+        value = format_si(value, spec.unit)
+    text = f'"{value}"' if isinstance(value, str) else f"{value!r}" if isinstance(value, int) else f"{value:g}"
+    return [*_about(spec), ("" if needed else "# ") + f"{key} = {text}"]
+
+
+def _list(name: str, item: type) -> list[str]:
+    lines = ["", *_comment("Instead of `duration`, a list of segments, one such block for each:"), f"# [[{name}]]"]
+    example = {"kind": "drive", "duration": "15 ms", "strength": 1.0, "strength_end": 1.0}
+    for key, spec in specs(item):
+        lines += [f"# {line}" for line in _about(spec)]
+        value = example[key]
+        lines.append(f'# {key} = "{value}"' if isinstance(value, str) else f"# {key} = {value}")
+    return lines
+
+
+def _variations(kind: str) -> list[str]:
+    section = CATALOGUE[kind].per_cell[0]
+    key = next(name for name, _ in specs(sections(kind)[section]))
+    return [
+        "",
+        *_comment(f"What ensemble II has different, in tables of its own ({', '.join(CATALOGUE[kind].per_cell)}):"),
+        f"# [second.{section}]",
+        f"# {key} = 40",
+        "",
+        *_comment("Named cases change single values; choose one with --case, or all with --case all:"),
+        "# [cases.thin]",
+        '# title = "lower optical depth"',
+        f"# [cases.thin.{section}]",
+        f"# {key} = 20",
+    ]

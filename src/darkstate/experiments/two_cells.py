@@ -1,0 +1,207 @@
+"""What every experiment with two cells shares: light path, pulse protocol, a second cell that differs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from darkstate.parameters import parameter, pytree
+from darkstate.spins.ensembles import Rates
+from darkstate.spins.protocol import KINDS, Protocol, protocol
+
+if TYPE_CHECKING:
+    from darkstate.spins.ensembles import SpinEnsembles
+
+
+@pytree
+class Cells:
+    """The light path from ensemble I to ensemble II."""
+
+    transmission: float = parameter(
+        default=1.0,
+        unit="1",
+        symbol="t",
+        doc="power transmission between the cells",
+        source="not in the papers (they take 1)",
+        minimum=0,
+        maximum=1,
+    )
+
+
+@pytree
+class Segment:
+    """One segment of the protocol."""
+
+    kind: str = parameter(
+        unit="1",
+        symbol="-",
+        doc="drive = entangling light on (pump and repump at the lab's own rates), pump = pump and "
+        "repump only, dark = no light, probe = drive light alone",
+        source="002 Fig. 2, pulse sequences",
+        choices=tuple(KINDS),
+    )
+    duration: float = parameter(unit="s", symbol="T", doc="duration of the segment", source="002 Fig. 2", minimum=0)
+    strength: float = parameter(
+        default=1.0,
+        unit="1",
+        symbol="s",
+        doc="strength of its light when it starts, 1 = the lab's rates",
+        source="000 Fig. 5a",
+        minimum=0,
+    )
+    strength_end: float | None = parameter(
+        default=None,
+        unit="1",
+        symbol="s_end",
+        doc="strength when it ends (linear ramp); left out = constant",
+        source="000 Fig. 5a",
+        minimum=0,
+    )
+
+
+@pytree
+class Timing:
+    """The protocol: give `duration` for one drive segment, or a list of `segments`."""
+
+    duration: float | None = parameter(
+        default=None, unit="s", symbol="T", doc="duration of the single drive segment", source="002 Fig. 2", above=0
+    )
+    points: int = parameter(
+        default=241,
+        unit="1",
+        symbol="-",
+        doc="points of the time grid",
+        source="figures: steps of 0.25 ms over 60 ms",
+        minimum=2,
+        maximum=100_001,
+        whole=True,
+    )
+    segments: tuple[Segment, ...] = ()
+
+    @property
+    def total(self) -> Any:
+        """Length of the whole protocol [s]."""
+        return self.duration if self.duration is not None else sum(s.duration for s in self.segments)
+
+    def protocol(self) -> Protocol:
+        """The `Protocol` the model is driven with."""
+        if self.duration is not None:
+            return protocol(("drive", self.duration))
+        ends = [s.strength if s.strength_end is None else s.strength_end for s in self.segments]
+        return protocol(*[(s.kind, s.duration, (s.strength, e)) for s, e in zip(self.segments, ends, strict=True)])
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Contradictions between fields: (key, sentence)."""
+        if (self.duration is None) == (not self.segments):
+            return [("protocol", "needs either `duration` or a list of `segments`, and not both")]
+        if self.segments and sum(s.duration for s in self.segments) <= 0:
+            return [("protocol.segments", "must last longer than 0 s in total")]
+        return []
+
+
+_E = TypeVar("_E")
+
+
+def with_values(experiment: _E, values: Mapping[str, Any]) -> _E:
+    """The same experiment with some parameters replaced (values may be numbers, tracers or arrays).
+
+    Args:
+        experiment: any experiment of this package.
+        values: dotted keys as in a lab file, such as "drive.rate", "second.ensembles.optical_depth" or
+            "protocol.segments.0.duration", to SI values.
+
+    Returns:
+        An experiment of the same class.
+
+    Raises:
+        KeyError: a key names no parameter.
+
+    Example:
+        >>> from darkstate.experiments import CATALOGUE
+        >>> from darkstate.experiments.two_level_ensembles import Drive, Ensembles
+        >>> lab = CATALOGUE["two_level_ensembles"](Ensembles(optical_depth=30), Drive(rate=1.0, z=1.5))
+        >>> with_values(lab, {"drive.z": 2.0}).z
+        2.0
+    """
+    for key, value in values.items():
+        experiment = _put(experiment, key.split("."), value)
+    return experiment
+
+
+def _put(node: Any, path: list[str], value: Any) -> Any:
+    name, *rest = path
+    if isinstance(node, dict):
+        return {**node, ".".join(path): value}
+    if isinstance(node, tuple):
+        i = int(name)
+        return (*node[:i], _put(node[i], rest, value), *node[i + 1 :])
+    if name not in {f.name for f in dataclasses.fields(node)}:
+        raise KeyError(f"{type(node).__name__} has no {name!r}")
+    return dataclasses.replace(node, **{name: _put(getattr(node, name), rest, value) if rest else value})
+
+
+def second_cell(experiment: _E) -> _E:
+    """The experiment as ensemble II sees it: the entries of its mapping `second` put in place of its own parameters."""
+    return with_values(experiment, experiment.second)  # type: ignore[attr-defined]
+
+
+@dataclasses.dataclass(frozen=True)
+class CellModel:
+    """One ensemble's share of the model, as plain numbers: what an experiment hands to `assemble`."""
+
+    atoms: Any
+    z: Any
+    initial_up: Any
+    initial_down: Any
+    dark: Rates
+    drive: Rates
+    pump: Rates
+    repump: Rates
+
+    @property
+    def mu(self) -> Any:
+        """Passive coupling: mu + nu = Z, mu - nu = 1/Z."""
+        return (self.z + 1 / self.z) / 2
+
+    @property
+    def nu(self) -> Any:
+        """Active coupling."""
+        return (self.z - 1 / self.z) / 2
+
+    @property
+    def total(self) -> Rates:
+        """All rates with every light at strength 1."""
+        names = [f.name for f in dataclasses.fields(Rates)]
+        parts = (self.dark, self.drive, self.pump, self.repump)
+        return Rates(**{n: sum(getattr(p, n) for p in parts) for n in names})
+
+
+def assemble(
+    first: CellModel, second: CellModel, *, mismatch_hz: Any, transmission: Any, hyperfine_spin: float
+) -> SpinEnsembles:
+    """Join two cells to a `SpinEnsembles`; the Larmor mismatch is shared equally: H = (dOmega/2)(Jx_I + Jx_II)."""
+    from darkstate.backend import jax, jnp
+    from darkstate.spins.ensembles import SpinEnsembles
+
+    def pair(a: Any, b: Any) -> Any:
+        return jnp.stack([jnp.asarray(a, float), jnp.asarray(b, float)])
+
+    def rates(name: str) -> Rates:
+        return jax.tree.map(pair, getattr(first, name), getattr(second, name))
+
+    half = jnp.pi * mismatch_hz
+    return SpinEnsembles(
+        atoms=pair(first.atoms, second.atoms),
+        mu=pair(first.mu, second.mu),
+        nu=pair(first.nu, second.nu),
+        larmor=pair(half, half),
+        initial_up=pair(first.initial_up, second.initial_up),
+        initial_down=pair(first.initial_down, second.initial_down),
+        transmission=jnp.asarray(transmission, float),
+        hyperfine_spin=jnp.asarray(hyperfine_spin, float),
+        dark=rates("dark"),
+        drive=rates("drive"),
+        pump=rates("pump"),
+        repump=rates("repump"),
+    )

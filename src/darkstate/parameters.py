@@ -1,0 +1,105 @@
+"""A parameter is a number of the laboratory with a name, a symbol, a unit, a range and a source.
+
+Parameter classes are frozen dataclasses written once, in files that do not load JAX; schema, lab-file checks, symbol
+tables and documentation are generated from them. They become JAX pytrees as soon as JAX is loaded by `backend`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from typing import Any, Literal, TypeVar, dataclass_transform
+
+Unit = Literal["1", "1/s", "Hz", "s"]
+"""Dimensions a parameter may have: a number, a rate or angular frequency, an ordinary frequency, a time."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """What is known of a parameter beside its value; SI bounds, inclusive unless `above` is set."""
+
+    unit: Unit
+    symbol: str
+    doc: str
+    source: str
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    choices: tuple[str, ...] = ()
+    whole: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """The allowed range in words, for error messages."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        parts = ["a whole number"] if self.whole else []
+        if self.above is not None:
+            parts.append(f"greater than {self.above:g}")
+        if self.minimum is not None:
+            parts.append(f"at least {self.minimum:g}")
+        if self.maximum is not None:
+            parts.append(f"at most {self.maximum:g}")
+        return " and ".join(parts) or "any finite number"
+
+    def admits(self, value: float) -> bool:
+        """Whether a finite SI value lies in the range."""
+        return not (
+            (self.above is not None and value <= self.above)
+            or (self.minimum is not None and value < self.minimum)
+            or (self.maximum is not None and value > self.maximum)
+        )
+
+
+def parameter(
+    *,
+    default: Any = dataclasses.MISSING,
+    unit: Unit,
+    symbol: str,
+    doc: str,
+    source: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    choices: tuple[str, ...] = (),
+    whole: bool = False,
+) -> Any:
+    """Declare one parameter of a lab section (a dataclass field that carries its `Spec`).
+
+    Words (`choices`) and whole numbers are static: they shape the calculation and are not differentiated.
+    """
+    spec = Spec(unit, symbol, doc, source, minimum, maximum, above, choices, whole)
+    return dataclasses.field(default=default, metadata={"spec": spec, "static": bool(choices) or whole})
+
+
+_T = TypeVar("_T")
+_pending: list[type] = []
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, parameter))
+def pytree(cls: type[_T]) -> type[_T]:
+    """Make a frozen dataclass whose fields are differentiable leaves; `metadata={"static": True}` opts a field out."""
+    cls = dataclasses.dataclass(frozen=True)(cls)
+    _pending.append(cls)
+    if "darkstate.backend" in sys.modules:
+        register_pending()
+    return cls
+
+
+def register_pending() -> None:
+    """Register every dataclass declared so far with JAX (called by `backend` once JAX is there)."""
+    import jax
+
+    while _pending:
+        cls: Any = _pending.pop()
+        names = dataclasses.fields(cls)
+        meta = [f.name for f in names if f.metadata.get("static")]
+        jax.tree_util.register_dataclass(cls, [f.name for f in names if f.name not in meta], meta)
+
+
+def specs(section: Any) -> Iterator[tuple[str, Spec]]:
+    """Name and `Spec` of every parameter of a section (class or instance), in the order written."""
+    for f in dataclasses.fields(section):
+        if "spec" in f.metadata:
+            yield f.name, f.metadata["spec"]

@@ -1,0 +1,59 @@
+"""Turn a Solution into a labelled xarray.Dataset: names, units and meanings travel with the numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from darkstate.backend import jax
+from darkstate.solve.solution import Solution
+from darkstate.spins.state import SpinState
+from darkstate.witness.epr import best_gain, epr_variance
+
+
+def to_dataset(solution: Solution) -> xr.Dataset:
+    """Witness, spin lengths, populations and outcome of a time evolution.
+
+    Args:
+        solution: from `evolve`, one parameter point.
+
+    Returns:
+        Dataset over t [s] and ensemble ("I", "II"): xi, xi_g, gain, polarization, up, down, h; outcome in attrs.
+
+    Example:
+        >>> from darkstate.experiments.two_level_ensembles import *
+        >>> from darkstate.solve.evolve import evolve
+        >>> lab = TwoLevelEnsembles(Ensembles(optical_depth=30), Drive(rate=1.0, z=1.5))
+        >>> sorted(to_dataset(evolve(lab.model(), [0.0, 0.1])).data_vars)
+        ['down', 'gain', 'h', 'polarization', 'up', 'xi', 'xi_g']
+    """
+    state = solution.state
+    xi, xi_g, gain, polarization = _derived(state)
+
+    def over_time(values: Any, text: str) -> tuple[str, np.ndarray, dict[str, str]]:
+        return ("t", np.asarray(values), {"units": "1", "long_name": text})
+
+    def per_ensemble(values: Any, text: str) -> tuple[tuple[str, str], np.ndarray, dict[str, str]]:
+        return (("t", "ensemble"), np.asarray(values), {"units": "1", "long_name": text})
+
+    return xr.Dataset(
+        {
+            "xi": over_time(xi, "EPR variance (separable: at least 1)"),
+            "xi_g": over_time(xi_g, "EPR variance with the best gain (separable: at least 1)"),
+            "gain": over_time(gain, "best gain of the spin of ensemble II"),
+            "polarization": per_ensemble(polarization, "polarisation P_2 in the two-level subsystem"),
+            "up": per_ensemble(state.moments.up, "fraction of atoms in |up>"),
+            "down": per_ensemble(state.moments.down, "fraction of atoms in |down>"),
+            "h": per_ensemble(state.moments.h, "fraction of atoms in |h>"),
+        },
+        coords={"t": ("t", np.asarray(solution.times), {"units": "s"}), "ensemble": ["I", "II"]},
+    )
+
+
+@jax.jit
+def _derived(state: SpinState) -> tuple[Any, Any, Any, Any]:
+    """xi, xi_g, best gain and polarisation, as one compiled program."""
+    gain = best_gain(state)
+    return epr_variance(state).value, epr_variance(state, gain).value, gain, state.polarization

@@ -1,0 +1,52 @@
+"""The figures of the papers, one file per paper; loads neither JAX nor matplotlib until a figure is drawn."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+FIGURES = {
+    "muschik2011-fig3": "steady-state xi against Z, by dephasing rate (001 Fig. 3); polarisation (inset of Fig. 4)",
+    "muschik2011-fig4": "xi at the best Z, and that Z, against the pump parameter x (001 Fig. 4)",
+    "krauter2011-fig2a": "variance and mean spin over time, case a (002 Fig. 2a)",
+    "krauter2011-fig2b": "xi over time for optical depths 35 and 55, and without drive (002 Fig. 2b)",
+    "krauter2011-fig2c": "xi over time with pump light, and its decay after the drive stops (002 Fig. 2c)",
+    "muschik2013-fig3a": "xi over time for Larmor mismatches of 0, 20 and 40 Hz (000 Fig. 3a)",
+    "muschik2013-fig3b": "xi over time with pump and repump light for d = 55, 100, 150 (000 Fig. 3b)",
+}
+"""Figure names and what they show."""
+
+
+def draw(name: str, folder: str | Path) -> list[Path]:
+    """Compute a figure of a paper and write NAME.nc and NAME.png.
+
+    Args:
+        name: a key of `FIGURES`; folder: where to write.
+
+    Returns:
+        Paths written.
+
+    Raises:
+        InputError: unknown name, or the folder cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [path.name for path in draw("muschik2011-fig3", folder)]
+        ['muschik2011-fig3.nc', 'muschik2011-fig3.png']
+    """
+    from difflib import get_close_matches
+
+    from darkstate.errors import InputError
+
+    if name not in FIGURES:
+        near = get_close_matches(name, FIGURES, 1)
+        hint = f"did you mean {near[0]!r}?" if near else "`darkstate figure --list` shows them all"
+        raise InputError([f"figure {name!r} is not known; {hint}"])
+    paper, figure = name.split("-")
+    module = import_module(f"darkstate.report.papers.{paper}")
+
+    from darkstate.report.papers.curves import write
+
+    data, drawing = getattr(module, figure)()
+    return write(name, data, drawing, Path(folder))

@@ -1,0 +1,306 @@
+"""A prediction: one lab file in, the entanglement over time out, as text, figure, dataset and files.
+
+    lab file -> experiment -> rates -> model -> evolve, steady_state -> xi(t) -> minimum, window, verdict
+
+Uncertainties in the lab file are carried through by exact gradients: var xi(t) = sum (d xi/dp)^2 sigma_p^2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from darkstate import provenance
+from darkstate.backend import jax, jnp
+from darkstate.errors import Outcome
+from darkstate.experiments import Experiment
+from darkstate.experiments.labfile import Lab
+from darkstate.experiments.two_cells import second_cell, with_values
+from darkstate.report.data import Points, read_points
+from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure, separable_line
+from darkstate.solve.evolve import evolve, substeps_for
+from darkstate.solve.methods import MomentEquations
+from darkstate.solve.solution import Solution
+from darkstate.solve.steady_state import steady_state
+from darkstate.storage import write_atomic
+from darkstate.witness.epr import WitnessValue, epr_variance
+from darkstate.witness.window import Window, window
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What `predict` returns; prints as a table.
+
+    Args:
+        lab: the lab file; solution: time evolution; steady: steady state with all light on.
+        xi: EPR variance over time with its standard uncertainty [t]; steady_xi: the same for the steady state.
+        window: minimum and the time window below 1; minimum_err: standard uncertainty of the minimum.
+        points: measured points, if given.
+    """
+
+    lab: Lab
+    solution: Solution
+    steady: Solution
+    xi: WitnessValue
+    steady_xi: WitnessValue
+    window: Window
+    points: Points | None = None
+
+    @property
+    def times(self) -> np.ndarray:
+        """Time grid [t; s]."""
+        return np.asarray(self.solution.times)
+
+    @property
+    def minimum(self) -> WitnessValue:
+        """Smallest xi, with the uncertainty of the nearest grid point."""
+        if self.xi.uncertainty is None:
+            return WitnessValue(self.window.minimum)
+        near = int(np.argmin(np.abs(self.times - self.window.at)))
+        return WitnessValue(self.window.minimum, self.xi.uncertainty[near])
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        return f"{self.minimum.verdict}: smallest xi = {_with_error(self.minimum)}, separable states have xi >= 1"
+
+    def __str__(self) -> str:
+        return _table(self)
+
+    def plot(self, ax: Any, *, label: str | None = None, curve: int = 0) -> None:
+        """Draw xi(t), its band and the points into axes; `curve` picks colour and dashes."""
+        t, colour = self.times * 1e3, COLOURS[curve % len(COLOURS)]
+        ax.plot(t, self.xi.value, DASHES[curve % len(DASHES)], color=colour, label=label)
+        if self.xi.uncertainty is not None:
+            low, high = self.xi.value - self.xi.uncertainty, self.xi.value + self.xi.uncertainty
+            ax.fill_between(t, low, high, color=colour, alpha=0.25, linewidth=0)
+        if self.points is not None:
+            p = self.points
+            ax.errorbar(p.times * 1e3, p.xi, p.xi_err, fmt="o", color=colour, markersize=3, linewidth=0.8)
+        ax.set_xlim(t[0], t[-1])
+        ax.set_xlabel("time $t$ (ms)")
+        ax.set_ylabel(r"EPR variance $\xi(t)$")
+
+    def to_dataset(self) -> xr.Dataset:
+        """Labelled dataset: xi(t) and more, with units and provenance in its attributes."""
+        from darkstate.records.dataset import to_dataset
+
+        data = to_dataset(self.solution)
+        if self.xi.uncertainty is not None:
+            data["xi_err"] = ("t", self.xi.uncertainty, {"units": "1", "long_name": "standard uncertainty of xi"})
+        data["xi_steady"] = ((), float(self.steady_xi.value), {"units": "1", "long_name": "steady state, light on"})
+        data["outcome"] = ((), int(self.solution.outcome), {"flag_meanings": " ".join(o.name for o in Outcome)})
+        data["outcome_steady"] = ((), int(self.steady.outcome), {"flag_meanings": " ".join(o.name for o in Outcome)})
+        lab = self.lab
+        data.attrs = {
+            **provenance.attrs(source=lab.path, lab_digest=lab.digest, case=lab.case, overrides=lab.overrides),
+            "method": "moment equations, variant corrected",
+        }
+        return data
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write prediction.nc, .png, .pdf and .csv; returns their paths."""
+        return _save({self.lab.case or self.lab.name: self}, self.to_dataset(), Path(folder))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One `Prediction` per case of a lab file; prints as their tables."""
+
+    cases: dict[str, Prediction]
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(p) for p in self.cases.values())
+
+    def plot(self, ax: Any) -> None:
+        """Draw every case into the same axes, with a legend."""
+        for k, (case, prediction) in enumerate(self.cases.items()):
+            prediction.plot(ax, label=f"case {case}", curve=k)
+        ax.legend()
+
+    def to_dataset(self) -> xr.Dataset:
+        """The datasets of all cases joined along the axis `case`."""
+        import xarray as xr
+
+        parts = {case: p.to_dataset() for case, p in self.cases.items()}
+        joined = xr.concat(list(parts.values()), "case", join="outer", combine_attrs="override")
+        joined = joined.assign_coords(case=("case", list(parts)))
+        joined.attrs["case"] = ", ".join(parts)
+        return joined
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write prediction.nc, .png, .pdf and .csv with all cases; returns their paths."""
+        return _save(self.cases, self.to_dataset(), Path(folder))
+
+
+def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction:
+    """Predict the entanglement of a laboratory.
+
+    Args:
+        lab: from `darkstate.load`.
+        data: CSV file with measured points (columns t_ms, xi, xi_err), compared by chi-squared.
+
+    Returns:
+        A `Prediction`.
+
+    Raises:
+        InputError: the data file cannot be used.
+
+    Example:
+        >>> import darkstate as ds
+        >>> print(f"{ds.predict(ds.load(ds.shipped_labs()['krauter2011'])).window.minimum:.4f}")
+        0.8225
+    """
+    experiment, keys = lab.experiment, tuple(lab.uncertainties)
+    times = np.linspace(0.0, float(experiment.protocol.total), experiment.protocol.points)
+    points = None if data is None else read_points(data, until=float(times[-1]))
+    solved = _solve(experiment, times, _substeps(experiment, times))
+    (solution, steady), (xi, steady_xi) = solved[:2], (np.asarray(value) for value in solved[2:])
+    xi_err = steady_err = None
+    if keys:
+        sigma = jnp.array([lab.uncertainties[key] for key in keys])
+        values = jnp.array([_value(experiment, key) for key in keys])
+        xi_err, steady_err = (np.asarray(e) for e in _errors(experiment, keys, values, sigma, times))
+    return Prediction(
+        lab=lab,
+        solution=solution,
+        steady=steady,
+        xi=WitnessValue(xi, xi_err),
+        steady_xi=WitnessValue(steady_xi, steady_err),
+        window=window(times, xi),
+        points=points,
+    )
+
+
+def predict_cases(labs: dict[str, Lab], *, data: str | Path | None = None) -> Predictions:
+    """Predict every case of a lab file; `data` is compared with each.
+
+    Example:
+        >>> import darkstate as ds
+        >>> list(ds.predict_cases(ds.load_cases(ds.shipped_labs()["krauter2011"])).cases)
+        ['a', 'b', 'c']
+    """
+    return Predictions({case: predict(lab, data=data) for case, lab in labs.items()})
+
+
+def _substeps(experiment: Experiment, times: Any) -> int:
+    """Steps per grid interval for this experiment, found outside any transformation."""
+    totals = [cell.cell.total for cell in (experiment, second_cell(experiment))]
+    fastest = max(k.transverse + k.collective + k.cooling + k.heating + k.up_to_h + k.h_to_up for k in totals)
+    pulses = experiment.protocol.protocol()
+    strongest = max(1.0, *np.ravel(pulses.start), *np.ravel(pulses.end))
+    mismatch = 2 * np.pi * abs(experiment.field.larmor_mismatch)
+    return substeps_for(fastest * strongest + mismatch, float(times[1] - times[0]))
+
+
+@partial(jax.jit, static_argnames="substeps")
+def _solve(experiment: Experiment, times: Any, substeps: int) -> tuple[Solution, Solution, Any, Any]:
+    """Time evolution, steady state, and xi of both, as one compiled program."""
+    model, method = experiment.model(), MomentEquations(substeps=substeps)
+    solution = evolve(model, times, protocol=experiment.protocol.protocol(), method=method, throw=False)
+    steady = steady_state(model, throw=False)
+    return solution, steady, epr_variance(solution.state).value, epr_variance(steady.state).value
+
+
+def _value(experiment: Experiment, key: str) -> float:
+    """The number a dotted key stands for."""
+    path = key.split(".")
+    if path[0] == "second":
+        return experiment.second[".".join(path[1:])]
+    node: Any = experiment
+    for name in path:
+        node = node[int(name)] if isinstance(node, tuple) else getattr(node, name)
+    return node
+
+
+def _errors(experiment: Experiment, keys: tuple[str, ...], values: Any, sigma: Any, times: Any) -> tuple[Any, Any]:
+    """Standard uncertainties of xi(t) [t] and of the steady xi, to first order in the inputs' uncertainties."""
+    substeps = _substeps(experiment, times)
+
+    @jax.jit
+    def slopes(values: Any) -> Any:
+        def xi(values: Any) -> tuple[Any, Any]:
+            return _solve(with_values(experiment, dict(zip(keys, values, strict=True))), times, substeps)[2:]
+
+        return jax.jacfwd(xi)(values)
+
+    return tuple(jnp.sqrt(((s * sigma) ** 2).sum(-1)) for s in slopes(values))  # type: ignore[return-value]
+
+
+def _with_error(value: WitnessValue) -> str:
+    return f"{float(value.value):.4f}" + ("" if value.uncertainty is None else f" +- {float(value.uncertainty):.4f}")
+
+
+def _table(p: Prediction) -> str:
+    w, ms = p.window, 1e3
+    if w.opens is None:
+        span = "never"
+    elif w.closes is None:
+        span = f"from {w.opens * ms:.3g} ms to the end ({p.times[-1] * ms:.4g} ms)"
+    else:
+        span = f"from {w.opens * ms:.3g} to {w.closes * ms:.4g} ms ({(w.closes - w.opens) * ms:.3g} ms)"
+    outcome, steady = Outcome(int(p.solution.outcome)), Outcome(int(p.steady.outcome))
+    checks = {k: float(v) for k, v in p.solution.checks.items()}
+    rows = [
+        ("smallest xi", f"{_with_error(p.minimum)} ({float(p.minimum.decibel):+.2f} dB) at {w.at * ms:.3g} ms"),
+        ("xi < 1", span),
+        (
+            "steady state",
+            f"xi = {_with_error(p.steady_xi)}, {p.steady_xi.verdict}" if steady is Outcome.ok else _bad(steady),
+        ),
+        ("outcome", "ok" if outcome is Outcome.ok else _bad(outcome)),
+        (
+            "validity",
+            f"d/N = {checks['d_over_n']:.1e}; slowest collective decay {-checks['inverted_decay']:.3g} /s; "
+            f"numerical error {checks['numerical_error']:.0e}",
+        ),
+    ]
+    if p.points is not None:
+        chi = p.points.chi_squared(p.times, np.asarray(p.xi.value))
+        rows.append(("chi^2", f"{chi:.2f} for {len(p.points.times)} points"))
+    head = p.lab.name + (f", case {p.lab.case}" if p.lab.case else "") + (f": {p.lab.title}" if p.lab.title else "")
+    width = max(len(name) for name, _ in rows)
+    return "\n".join([head, *(f"  {n:<{width}}  {text}" for n, text in rows), f"  {p.verdict}"])
+
+
+def _bad(outcome: Outcome) -> str:
+    return f"{outcome.name}: {outcome.meaning}; {outcome.cure}"
+
+
+def _save(cases: dict[str, Prediction], data: xr.Dataset, folder: Path) -> list[Path]:
+    def netcdf(path: Path) -> None:
+        data.to_netcdf(path, engine="h5netcdf")
+
+    written = [write_atomic(folder / "prediction.nc", netcdf)]
+    figure, (ax,) = new_figure()
+    several = len(cases) > 1
+    for k, (case, prediction) in enumerate(cases.items()):
+        label = f"case {case}" if several else None
+        prediction.plot(ax, label=label, curve=k)
+    separable_line(ax)
+    if several:
+        ax.legend()
+    written += save_figure(figure, folder / "prediction", ("png", "pdf"))
+    written.append(write_atomic(folder / "prediction.csv", _csv(cases)))
+    return written
+
+
+def _csv(cases: dict[str, Prediction]) -> str:
+    """Every plotted line as rows: curve, time, value, uncertainty."""
+    lines = ["curve,case,t_ms,xi,xi_err"]
+    for case, p in cases.items():
+        errors = [""] * len(p.times) if p.xi.uncertainty is None else [f"{e:.9g}" for e in p.xi.uncertainty]
+        for t, x, e in zip(p.times, p.xi.value, errors, strict=True):
+            lines.append(f"prediction,{case},{t * 1e3:.9g},{x:.12g},{e}")
+        if p.points is not None:
+            for t, x, e in zip(p.points.times, p.points.xi, p.points.xi_err, strict=True):
+                lines.append(f"data,{case},{t * 1e3:.9g},{x:.9g},{e:.9g}")
+        lines += [f"separable,{case},{t * 1e3:.9g},1," for t in (p.times[0], p.times[-1])]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Verbs on models: steady_state, evolve, optimum; what they return."""

@@ -1,0 +1,70 @@
+"""Methods: which algorithm solves which question, and where it is valid ("what to use when").
+
+A method is an argument of the verbs `steady_state` and `evolve`, never part of the model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from darkstate.errors import ArgumentError
+
+
+@dataclasses.dataclass(frozen=True)
+class MomentEquations:
+    """Integrate the moment equations: any protocol, any ensembles. The default of `evolve`.
+
+    Args:
+        variant: `corrected` (default) or `paper_ode`, which leaves out the term dN_2/dt as the papers do.
+        finite_atoms: keep the terms of relative order 1/N.
+        substeps: steps per grid interval; None chooses them from the largest rate.
+        tolerance: largest stated error of a scaled moment that still counts as converged.
+
+    Validity: decorrelation, relative error O(1/N).
+    """
+
+    variant: Literal["corrected", "paper_ode"] = "corrected"
+    finite_atoms: bool = False
+    substeps: int | None = None
+    tolerance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if self.variant not in ("corrected", "paper_ode"):
+            raise ArgumentError(f"Argument `variant` must be 'corrected' or 'paper_ode', but is {self.variant!r}.")
+        if self.substeps is not None and self.substeps < 1:
+            raise ArgumentError(f"Argument `substeps` must be at least 1, but is {self.substeps}.")
+
+    @property
+    def name(self) -> str:
+        """Name in results."""
+        return self.variant
+
+
+@dataclasses.dataclass(frozen=True)
+class AdiabaticClosedForm:
+    """001 Eqs. (14) and (21), 000 Eq. (B3): what the papers' curves were drawn with. For `evolve`.
+
+    Validity: one drive segment of constant strength; populations slow against the collective decay (the error in xi
+    reaches 2e-3 at Z = 1.5 and 1.8e-2 at Z = 2.5); N to infinity; ensembles of equal Z.
+    """
+
+    name: str = dataclasses.field(default="eq21", init=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClosedForm:
+    """001 Eq. (15), generalised to three levels and unequal ensembles. The only method of `steady_state`.
+
+    Validity: N to infinity; all lights at constant strength.
+    """
+
+    name: str = dataclasses.field(default="closed_form", init=False)
+
+
+VARIANTS: dict[str, MomentEquations | AdiabaticClosedForm] = {
+    "corrected": MomentEquations(),
+    "paper_ode": MomentEquations(variant="paper_ode"),
+    "eq21": AdiabaticClosedForm(),
+}
+"""The variants that figures compare, by name; the first is the default."""

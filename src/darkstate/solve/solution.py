@@ -1,0 +1,60 @@
+"""A Solution is a set of states over named axes, with the method, the outcome and the checks that came with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from darkstate.backend import jax, jnp
+from darkstate.errors import Outcome, OutcomeError
+from darkstate.parameters import pytree
+from darkstate.spins.state import SpinState
+
+LIMIT_PHYSICAL = -1e-12
+"""Smallest eigenvalue (covariance + i/2 commutator, per atom) that still counts as physical."""
+
+
+@pytree
+class Solution:
+    """What a verb returns.
+
+    Args:
+        state: `SpinState`, leaves over the axis t if there is one [... t 2].
+        times: [t; s], or None for a steady state.
+        outcome: `Outcome` code [...].
+        checks: named figures that the outcome was decided by [...].
+    """
+
+    state: SpinState
+    times: Any
+    outcome: Any
+    checks: dict[str, Any]
+
+    def __str__(self) -> str:
+        codes, counts = np.unique(np.asarray(self.outcome), return_counts=True)
+        outcomes = ", ".join(f"{Outcome(int(c)).name} x {n}" for c, n in zip(codes, counts, strict=True))
+        axis = "steady state" if self.times is None else f"{self.times.shape[-1]} times"
+        worst = ", ".join(f"{k} {float(jnp.max(v)):.2g}" for k, v in self.checks.items())
+        return f"Solution: {axis}; outcome {outcomes}; largest {worst}"
+
+    def raise_if_bad(self) -> Solution:
+        """Raise `OutcomeError` unless every point is ok; does nothing under a JAX transformation."""
+        if not isinstance(self.outcome, jax.core.Tracer):
+            worst = Outcome(int(jnp.max(self.outcome)))
+            if worst is not Outcome.ok:
+                raise OutcomeError(worst, ", ".join(f"{k} = {float(jnp.max(v)):.3g}" for k, v in self.checks.items()))
+        return self
+
+
+def decide(checks: dict[str, Any], limits: list[tuple[str, float, Outcome]]) -> Any:
+    """Outcome code of each point: the worst one whose check exceeds its limit (NaN exceeds every limit).
+
+    Args:
+        checks: figures [...]; limits: (name, largest allowed value, outcome beyond it).
+    """
+    codes = [jnp.where(checks[name] <= limit, int(Outcome.ok), int(outcome)) for name, limit, outcome in limits]
+    code = codes[0]
+    for other in codes[1:]:
+        code = jnp.maximum(code, other)
+    return code

@@ -1,0 +1,73 @@
+"""steady_state: where a model ends up when all its light stays on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from darkstate.backend import jax, jnp
+from darkstate.errors import Outcome
+from darkstate.solve.methods import ClosedForm
+from darkstate.solve.solution import LIMIT_PHYSICAL, Solution, decide
+from darkstate.spins.closed_forms import decay_rates, steady_moments
+from darkstate.spins.ensembles import SpinEnsembles
+from darkstate.spins.moments import total_rates
+from darkstate.spins.state import SpinState
+
+
+def steady_state(
+    model: SpinEnsembles,
+    *,
+    strengths: Any = (1.0, 1.0, 1.0),
+    method: ClosedForm = ClosedForm(),  # noqa: B008 (frozen)
+    throw: bool = True,
+) -> Solution:
+    """Steady state of two spin ensembles under constant light.
+
+    Formula: xi_inf = (1/P)[Gt + dG P^2 (mu-nu)^2]/(Gt + dG P) for equal two-level ensembles; see
+    `spins.closed_forms.steady_moments` for all others. Source: 001 Eqs. (5), (15), right as printed.
+
+    Args:
+        model: the two ensembles.
+        strengths: strengths of (drive, pump, repump) [3].
+        method: `ClosedForm`.
+        throw: raise on a bad outcome; False keeps the code.
+
+    Returns:
+        A `Solution` without times; its state has leaves [2].
+
+    Validity: N to infinity.
+
+    Raises:
+        OutcomeError: `unstable` where no atoms stay in the subsystem or the fluctuations grow.
+
+    Example:
+        >>> from darkstate.experiments.two_level_ensembles import *
+        >>> from darkstate.witness.epr import epr_variance
+        >>> lab = TwoLevelEnsembles(Ensembles(optical_depth=30), Drive(rate=1.0, z=1.5))
+        >>> print(f"{epr_variance(steady_state(lab.model()).state).value:.12f}")
+        0.583128114563
+    """
+    solution = _closed_form(model, jnp.asarray(strengths, float))
+    return solution.raise_if_bad() if throw else solution
+
+
+@jax.jit
+def _closed_form(model: SpinEnsembles, strengths: Any) -> Solution:
+    rates = total_rates(model, strengths)
+    found = steady_moments(model, rates)
+    moments = found.moments
+    state = SpinState(moments, model.atoms, model.hyperfine_spin)
+    checks = {
+        "growth_rate": -decay_rates(moments.x, rates).min(),
+        "uncertainty_violation": -found.uncertainty_defect,
+        "empty": 1 - moments.two_level.min(),
+    }
+    outcome = decide(
+        checks,
+        [
+            ("growth_rate", -1e-300, Outcome.unstable),
+            ("empty", 1 - 1e-12, Outcome.unstable),
+            ("uncertainty_violation", -LIMIT_PHYSICAL, Outcome.unphysical_covariance),
+        ],
+    )
+    return Solution(state, None, outcome, checks)

@@ -1,0 +1,1 @@
+"""Spin ensembles: populations, moments, closed forms."""

@@ -1,0 +1,1 @@
+"""Questions put to states: is it entangled, and how much."""

@@ -1,0 +1,1 @@
+"""Independent numerical references; they share no code with what they check."""
