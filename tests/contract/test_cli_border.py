@@ -213,17 +213,17 @@ def fake_prediction(monkeypatch):
 
 def test_predict_prints_the_table_and_names_the_files(darkstate, fake_prediction):
     path = shipped_labs()["krauter2011"]
-    expected = "the table\nwritten: " + str(Path("results/krauter2011/prediction.csv")) + "\n"
+    expected = "the table\nwritten: " + str(Path("results/krauter2011-b/prediction.csv")) + "\n"
     assert darkstate("predict", path, "--case", "b", "--data", "points.csv") == (0, expected, "")
     assert darkstate("predict", path, "--case", "all", "--out", "elsewhere")[1].startswith("the tables\nwritten: elsew")
     assert darkstate("demo")[0] == 0
     assert fake_prediction == [
         ("krauter2011", "b", Path("points.csv")),
-        Path("results/krauter2011"),
+        Path("results/krauter2011-b"),
         (["a", "b", "c"], None),
         Path("elsewhere"),
         ("krauter2011", "a", None),
-        Path("results/krauter2011"),
+        Path("results/krauter2011-a"),
     ]
 
 

@@ -31,9 +31,7 @@ FORBIDDEN = [
 def _project_files() -> list[Path]:
     """Files git tracks; in an unpacked archive, all files outside hidden and built folders."""
     try:
-        listed = subprocess.run(
-            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
-        ).stdout
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError):
         listed = ""
     if listed:
@@ -76,15 +74,11 @@ def test_requirements_cover_the_project():
 
 def test_one_version_everywhere():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    citation = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), flags=re.MULTILINE).group(
-        1
-    )
+    citation = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), flags=re.MULTILINE).group(1)
     assert darkstate.__version__ == project
     assert citation == project
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "src").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
-)
+@pytest.mark.parametrize("path", sorted((ROOT / "src").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_source_file_keeps_its_line_budget(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LINE_BUDGET

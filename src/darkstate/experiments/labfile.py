@@ -21,11 +21,10 @@ from typing import Any
 from darkstate.errors import InputError
 from darkstate.experiments import CATALOGUE, Experiment, layout
 from darkstate.experiments.document import Changes, Document, no_such_case, read_changes, validate
-from darkstate.experiments.tomltext import Key, nearest, one_line, refuse
+from darkstate.experiments.tomltext import Key, one_line, refuse
 from darkstate.experiments.two_cells import second_cell
 from darkstate.parameters import specs
 from darkstate.provenance import digest
-from darkstate.units import shown
 
 
 @dataclasses.dataclass(frozen=True)

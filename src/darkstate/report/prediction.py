@@ -93,6 +93,7 @@ class Prediction:
         from darkstate.records.dataset import to_dataset
 
         data = to_dataset(self.solution)
+        data["xi"] = data.xi.copy(data=self.xi.value)  # the very numbers of table and figure
         if self.xi.uncertainty is not None:
             data["xi_err"] = ("t", self.xi.uncertainty, {"units": "1", "long_name": "standard uncertainty of xi"})
         data["xi_steady"] = ((), float(self.steady_xi.value), {"units": "1", "long_name": "steady state, light on"})

@@ -1,0 +1,41 @@
+"""Public names are frozen; every parameter of every experiment has unit, symbol, meaning and source."""
+
+import subprocess
+import sys
+
+import pytest
+
+import darkstate as ds
+from darkstate.experiments import CATALOGUE
+from darkstate.experiments.layout import sections
+from darkstate.parameters import specs
+
+NAMES = """
+AdiabaticClosedForm ArgumentError CesiumCells ClosedForm DarkstateError InputError MomentEquations Outcome OutcomeError
+Protocol Rates Solution SpinEnsembles SpinState TwoLevelEnsembles VARIANTS WitnessValue __version__ best_gain
+epr_variance evolve explain load load_cases optimum predict predict_cases protocol shipped_labs steady_state to_dataset
+window with_values
+""".split()
+
+
+def test_public_names_are_these_and_all_load():
+    assert sorted(ds.__all__) == sorted(NAMES)
+    for name in ds.__all__:
+        assert getattr(ds, name) is not None
+
+
+def test_import_is_lazy():
+    code = "import sys, darkstate; print([m for m in ('jax', 'numpy', 'matplotlib', 'pydantic') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", CATALOGUE)
+def test_every_parameter_is_described(kind):
+    seen = 0
+    for section in sections(kind).values():
+        for name, spec in specs(section):
+            seen += 1
+            assert spec.symbol and spec.doc and spec.source, f"{kind}: {name}"
+            assert not spec.doc.endswith("."), f"{kind}: {name}"
+    assert seen >= 12
