@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from math import pi
 from typing import TYPE_CHECKING, Any
 
-from darkstate.experiments.two_cells import CellModel, Cells, Timing, assemble, second_cell
+from darkstate.experiments.two_cells import CellModel, Cells, Timing, assemble, shared_warnings
 from darkstate.parameters import parameter, pytree
 from darkstate.spins.ensembles import Rates
 
@@ -212,13 +211,7 @@ class CesiumCells:
 
     def model(self) -> SpinEnsembles:
         """The equations of motion of both cells."""
-        return assemble(
-            self.cell,
-            second_cell(self).cell,
-            mismatch_hz=self.field.larmor_mismatch,
-            transmission=self.cells.transmission,
-            hyperfine_spin=self.hyperfine_spin,
-        )
+        return assemble(self)
 
     def problems(self) -> list[tuple[str, str]]:
         """Contradictions between fields: (key, sentence)."""
@@ -242,8 +235,7 @@ class CesiumCells:
 
     def warnings(self) -> list[str]:
         """What is allowed but implausible."""
-        found = []
-        total = self.cell.total
+        found, total = shared_warnings(self, self.field.larmor_splitting), self.cell.total
         single = total.cooling + total.heating
         if total.transverse < single:
             found.append(
@@ -252,11 +244,4 @@ class CesiumCells:
             )
         if self.noise.t1_dark is not None and self.noise.t2_dark > 2 * self.noise.t1_dark:
             found.append("T2 in the dark exceeds 2 T1, which no noise process allows")
-        if 2 * pi * self.field.larmor_splitting < 10 * total.collective:
-            found.append(
-                "the Larmor splitting is less than ten times the collective rate d Gamma: the two sidebands are not "
-                "independent reservoirs (000 Sec. II)"
-            )
-        if self.ensembles.atoms < 100 * self.ensembles.optical_depth:
-            found.append("the equations neglect terms of relative order d/N, which is above 1 % here")
         return found

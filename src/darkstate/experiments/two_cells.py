@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from math import pi
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from darkstate.parameters import parameter, pytree
@@ -177,31 +178,41 @@ class CellModel:
         return Rates(**{n: sum(getattr(p, n) for p in parts) for n in names})
 
 
-def assemble(
-    first: CellModel, second: CellModel, *, mismatch_hz: Any, transmission: Any, hyperfine_spin: float
-) -> SpinEnsembles:
-    """Join two cells to a `SpinEnsembles`; the Larmor mismatch is shared equally: H = (dOmega/2)(Jx_I + Jx_II)."""
+def assemble(experiment: Any) -> SpinEnsembles:
+    """The model of both cells; the Larmor mismatch is shared equally: H = (dOmega/2)(Jx_I + Jx_II)."""
     from darkstate.backend import jax, jnp
     from darkstate.spins.ensembles import SpinEnsembles
+
+    first, second = experiment.cell, second_cell(experiment).cell
 
     def pair(a: Any, b: Any) -> Any:
         return jnp.stack([jnp.asarray(a, float), jnp.asarray(b, float)])
 
-    def rates(name: str) -> Rates:
+    def both(name: str) -> Any:
         return jax.tree.map(pair, getattr(first, name), getattr(second, name))
 
-    half = jnp.pi * mismatch_hz
+    half = jnp.pi * experiment.field.larmor_mismatch
+    shared = ("atoms", "mu", "nu", "initial_up", "initial_down", "dark", "drive", "pump", "repump")
     return SpinEnsembles(
-        atoms=pair(first.atoms, second.atoms),
-        mu=pair(first.mu, second.mu),
-        nu=pair(first.nu, second.nu),
         larmor=pair(half, half),
-        initial_up=pair(first.initial_up, second.initial_up),
-        initial_down=pair(first.initial_down, second.initial_down),
-        transmission=jnp.asarray(transmission, float),
-        hyperfine_spin=jnp.asarray(hyperfine_spin, float),
-        dark=rates("dark"),
-        drive=rates("drive"),
-        pump=rates("pump"),
-        repump=rates("repump"),
+        transmission=jnp.asarray(experiment.cells.transmission, float),
+        hyperfine_spin=jnp.asarray(experiment.hyperfine_spin, float),
+        **{name: both(name) for name in shared},
     )
+
+
+def shared_warnings(experiment: Any, splitting_hz: float | None) -> list[str]:
+    """What is implausible in any pair of cells: few atoms, sidebands that overlap."""
+    found = []
+    atoms, depth = experiment.ensembles.atoms, experiment.ensembles.optical_depth
+    if atoms < 100 * depth:
+        found.append(
+            f"{atoms:g} atoms are few for an optical depth of {depth:g}: the equations neglect terms of relative "
+            "order d/N"
+        )
+    if splitting_hz is not None and 2 * pi * splitting_hz < 10 * experiment.cell.total.collective:
+        found.append(
+            "the Larmor splitting is less than ten times the collective rate d Gamma: the two sidebands are not "
+            "independent reservoirs (001 Sec. III B)"
+        )
+    return found

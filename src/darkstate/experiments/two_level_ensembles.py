@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from darkstate.experiments.two_cells import CellModel, Cells, Timing, assemble, second_cell
+from darkstate.experiments.two_cells import CellModel, Cells, Timing, assemble, shared_warnings
 from darkstate.parameters import parameter, pytree
 from darkstate.spins.ensembles import Rates
 
@@ -165,13 +165,7 @@ class TwoLevelEnsembles:
 
     def model(self) -> SpinEnsembles:
         """The equations of motion of both ensembles."""
-        return assemble(
-            self.cell,
-            second_cell(self).cell,
-            mismatch_hz=self.field.larmor_mismatch,
-            transmission=self.cells.transmission,
-            hyperfine_spin=self.hyperfine_spin,
-        )
+        return assemble(self)
 
     def problems(self) -> list[tuple[str, str]]:
         """Contradictions between fields: (key, sentence)."""
@@ -187,16 +181,4 @@ class TwoLevelEnsembles:
 
     def warnings(self) -> list[str]:
         """What is allowed but implausible."""
-        found = []
-        if self.ensembles.atoms < 100 * self.ensembles.optical_depth:
-            found.append(
-                f"{self.ensembles.atoms:g} atoms are few for an optical depth of {self.ensembles.optical_depth:g}: the "
-                "closed forms and moment equations neglect terms of relative order d/N"
-            )
-        splitting = self.drive.larmor_splitting
-        if splitting is not None and 2 * 3.141592653589793 * splitting < 10 * self.cell.total.collective:
-            found.append(
-                "the Larmor splitting is less than ten times the collective rate d Gamma: the two sidebands are not "
-                "independent reservoirs (001 Sec. III B)"
-            )
-        return found
+        return shared_warnings(self, self.drive.larmor_splitting)
