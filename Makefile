@@ -46,7 +46,7 @@ layers: env ## check who imports whom
 	@$(BIN)/lint-imports --no-logo
 
 doctest: env ## run the examples in docstrings, README.md and docs/*.md
-	@$(PYTEST) --doctest-modules src README.md docs/*.md
+	@$(PYTEST) --doctest-modules src README.md docs
 
 docs: env ## build the pages, warnings are errors
 	@$(BIN)/sphinx-build -q -W -n --keep-going -b html docs docs/_build/html

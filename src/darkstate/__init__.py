@@ -5,6 +5,7 @@ Names load on first use, so that `import darkstate` is instant and lab files can
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,8 @@ if TYPE_CHECKING:
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'darkstate' has no attribute {name!r}")
+        # With name and obj Python adds "Did you mean ...?".
+        raise AttributeError(f"module 'darkstate' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     value = getattr(import_module(f"darkstate.{_HOME[name]}"), name)
     globals()[name] = value
     return value

@@ -6,6 +6,7 @@ process. Compiled programs live in the user's cache folder; JAX_COMPILATION_CACH
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -30,7 +31,11 @@ def _cache_folder() -> Path:
 
 jax.config.update("jax_enable_x64", True)
 if not jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
-    jax.config.update("jax_compilation_cache_dir", str(_cache_folder()))
+    with contextlib.suppress(OSError):  # a folder that cannot be written means no cache, not a warning per program
+        folder = _cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            jax.config.update("jax_compilation_cache_dir", str(folder))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 register_pending()

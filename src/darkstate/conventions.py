@@ -13,9 +13,6 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-HBAR = 1.0
-VACUUM_VARIANCE = 0.5
-
 SIGNS_OF_ENSEMBLE_II = MappingProxyType(
     {
         "ours": (1.0, 1.0, 1.0),

@@ -15,8 +15,8 @@ class Outcome(IntEnum):
 
     ok = 0
     outside_validity = 1
-    not_converged = 2
-    unphysical_covariance = 3
+    unphysical_covariance = 2
+    not_converged = 3
     unstable = 4
 
     @property
@@ -39,17 +39,17 @@ _TEXT = {
     Outcome.ok: _Text("every check passed", "nothing to do"),
     Outcome.outside_validity: _Text(
         "the equations were used where their approximations do not hold",
-        "look at `validity` for the condition that failed; raise the atom number, or start from a positive "
-        "polarisation",
-    ),
-    Outcome.not_converged: _Text(
-        "the stated numerical error exceeds the tolerance",
-        "use a finer time grid or more substeps: `MomentEquations(substeps=...)`",
+        "look at `checks` for the figure beyond its limit: more atoms (d_over_n), a positive polarisation "
+        "(inverted_decay), a larger Gamma-tilde (transverse_excess), or the default method (unequal_z)",
     ),
     Outcome.unphysical_covariance: _Text(
         "the variances violate the uncertainty relation",
         "use the variant `corrected`; check that rates are non-negative and the dephasing is not below "
         "cooling plus heating",
+    ),
+    Outcome.not_converged: _Text(
+        "the stated numerical error exceeds the tolerance",
+        "use a finer time grid or more substeps: `MomentEquations(substeps=...)`",
     ),
     Outcome.unstable: _Text(
         "there is no steady state with atoms in the two-level subsystem, or fluctuations grow without bound",

@@ -9,7 +9,10 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any, Literal, TypeVar, dataclass_transform
+
+from darkstate.errors import ArgumentError
 
 Unit = Literal["1", "1/s", "Hz", "s"]
 """Dimensions a parameter may have: a number, a rate or angular frequency, an ordinary frequency, a time."""
@@ -42,6 +45,11 @@ class Spec:
         if self.maximum is not None:
             parts.append(f"at most {self.maximum:g}")
         return " and ".join(parts) or "any finite number"
+
+    @property
+    def bounded(self) -> bool:
+        """Whether there is a range to keep."""
+        return not (self.minimum is None and self.maximum is None and self.above is None and not self.choices)
 
     def admits(self, value: float) -> bool:
         """Whether a finite SI value lies in the range."""
@@ -80,11 +88,24 @@ _pending: list[type] = []
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, parameter))
 def pytree(cls: type[_T]) -> type[_T]:
     """Make a frozen dataclass whose fields are differentiable leaves; `metadata={"static": True}` opts a field out."""
+    declared = [
+        f.metadata["spec"] for f in vars(cls).values() if isinstance(f, dataclasses.Field) and "spec" in f.metadata
+    ]
+    if any(spec.bounded for spec in declared):
+        cls.__post_init__ = _refuse_out_of_range  # type: ignore[attr-defined]
     cls = dataclasses.dataclass(frozen=True)(cls)
     _pending.append(cls)
     if "darkstate.backend" in sys.modules:
         register_pending()
     return cls
+
+
+def _refuse_out_of_range(section: Any) -> None:
+    """Raise on a plain number outside its range; values under a JAX transformation are taken as they are."""
+    for name, spec in specs(section):
+        value = getattr(section, name)
+        if isinstance(value, (int, float)) and not spec.choices and not (isfinite(value) and spec.admits(value)):
+            raise ArgumentError(f"Argument `{name}` ({spec.doc}) must be {spec.allowed}, but is {value:g} in SI units.")
 
 
 def register_pending() -> None:

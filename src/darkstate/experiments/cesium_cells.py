@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from darkstate.experiments.two_cells import CellModel, Cells, Timing, assemble, shared_warnings
+from darkstate.experiments.two_cells import CellModel, Cells, Timing, assemble, couplings, shared_warnings
 from darkstate.parameters import parameter, pytree
 from darkstate.spins.ensembles import Rates
 
@@ -25,7 +25,7 @@ class Ensembles:
         unit="1",
         symbol="N",
         doc="atoms in one cell",
-        source="002, abstract: about 1e12 in all",
+        source="000 Sec. II: 1e12 in each cell",
         minimum=1,
     )
     initial_up: float = parameter(
@@ -37,11 +37,11 @@ class Ensembles:
         minimum=0,
         maximum=1,
     )
-    initial_down: float = parameter(
-        default=0.01,
+    initial_down: float | None = parameter(
+        default=None,
         unit="1",
         symbol="N_43(0)/N",
-        doc="fraction in |down> at t = 0",
+        doc="fraction in |down> at t = 0; left out = all that is not in |up>",
         source="002 supplement",
         minimum=0,
         maximum=1,
@@ -63,10 +63,11 @@ class Drive:
         unit="1/s", symbol="Gamma", doc="single-atom decay rate that the drive causes", source="002 Fig. 2", above=0
     )
     loss_rate: float = parameter(
+        default=26.3839702,
         unit="1/s",
         symbol="Gamma_out_L",
         doc="rate at which the drive takes atoms to |h>",
-        source="not given in 002; from T1 = 34 ms",
+        source="not given in 002; T1 = 34 ms read as the initial slope of <Jx>",
         minimum=0,
     )
 
@@ -188,18 +189,19 @@ class CesiumCells:
     def cell(self) -> CellModel:
         """Cell I as plain numbers."""
         gamma, z, col = self.drive.rate, self.drive.z, self.noise.collision_rate
-        dark = 2 / self.noise.t2_dark
+        mu, nu = couplings(z)
+        dark, up = 2 / self.noise.t2_dark, self.ensembles.initial_up
         return CellModel(
             atoms=self.ensembles.atoms,
             z=z,
-            initial_up=self.ensembles.initial_up,
-            initial_down=self.ensembles.initial_down,
+            initial_up=up,
+            initial_down=1 - up if self.ensembles.initial_down is None else self.ensembles.initial_down,
             dark=Rates(
                 cooling=col, heating=col, up_to_h=col, down_to_h=col, h_to_up=col, h_to_down=col, transverse=dark
             ),
             drive=Rates(
-                cooling=(z + 1 / z) ** 2 / 4 * gamma,
-                heating=(z - 1 / z) ** 2 / 4 * gamma,
+                cooling=mu * mu * gamma,
+                heating=nu * nu * gamma,
                 up_to_h=self.drive.loss_rate,
                 down_to_h=self.drive.loss_rate,
                 transverse=self.noise.gamma_tilde - dark,
@@ -216,13 +218,17 @@ class CesiumCells:
     def problems(self) -> list[tuple[str, str]]:
         """Contradictions between fields: (key, sentence)."""
         found = self.protocol.problems()
-        if self.ensembles.initial_up + self.ensembles.initial_down > 1 + 1e-12:
-            found.append(
-                (
-                    "ensembles.initial_up",
-                    "and `initial_down` are fractions of the same atoms: their sum must be at most 1",
-                )
-            )
+        if self.cell.initial_up + self.cell.initial_down > 1 + 1e-12:
+            text = "and `initial_down` are fractions of the same atoms: their sum must be at most 1"
+            found.append(("ensembles.initial_up", text))
+        if self.pump.rate > 0 and self.pump.dephasing < 1:
+            for k, segment in enumerate(self.protocol.segments):
+                if segment.kind in ("pump", "probe"):
+                    text = (
+                        f'= "{segment.kind}" has pump or drive alone, but pump.dephasing = {self.pump.dephasing:g} '
+                        "leaves open what the pump adds to Gamma-tilde: give at least 1, and gamma_tilde without pump"
+                    )
+                    found.append((f"protocol.segments.{k}.kind", text))
         if self.noise.gamma_tilde < 2 / self.noise.t2_dark:
             found.append(
                 (

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from difflib import get_close_matches
 from math import pi
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from darkstate.errors import ArgumentError
 from darkstate.parameters import parameter, pytree
 from darkstate.spins.ensembles import Rates
 from darkstate.spins.protocol import KINDS, Protocol, protocol
@@ -23,7 +25,8 @@ class Cells:
         default=1.0,
         unit="1",
         symbol="t",
-        doc="power transmission between the cells",
+        doc="power transmission of the scattered light between the cells; a weaker drive in cell II is "
+        "`second.drive.rate`",
         source="not in the papers (they take 1)",
         minimum=0,
         maximum=1,
@@ -105,7 +108,7 @@ _E = TypeVar("_E")
 
 
 def with_values(experiment: _E, values: Mapping[str, Any]) -> _E:
-    """The same experiment with some parameters replaced (values may be numbers, tracers or arrays).
+    """The same experiment with some parameters replaced; for many values at once, use this under `jax.vmap`.
 
     Args:
         experiment: any experiment of this package.
@@ -116,7 +119,7 @@ def with_values(experiment: _E, values: Mapping[str, Any]) -> _E:
         An experiment of the same class.
 
     Raises:
-        KeyError: a key names no parameter.
+        ArgumentError: a key names no parameter, or one that ensemble II cannot have of its own; a number out of range.
 
     Example:
         >>> from darkstate.experiments import CATALOGUE
@@ -126,25 +129,48 @@ def with_values(experiment: _E, values: Mapping[str, Any]) -> _E:
         2.0
     """
     for key, value in values.items():
-        experiment = _put(experiment, key.split("."), value)
+        experiment = _put(experiment, key, value)
     return experiment
 
 
-def _put(node: Any, path: list[str], value: Any) -> Any:
+def _put(experiment: Any, key: str, value: Any) -> Any:
+    if key.startswith("second."):
+        name = key.removeprefix("second.")
+        if name.split(".")[0] not in experiment.per_cell:
+            allowed = ", ".join(experiment.per_cell)
+            raise ArgumentError(f"Key {key!r} has no effect: ensemble II may differ in {allowed} only.")
+        _put(experiment, name, value)  # raises if there is no such parameter
+        return dataclasses.replace(experiment, second={**experiment.second, name: value})
+    return _replace(experiment, key, key.split("."), value)
+
+
+def _replace(node: Any, key: str, path: list[str], value: Any) -> Any:
     name, *rest = path
-    if isinstance(node, dict):
-        return {**node, ".".join(path): value}
-    if isinstance(node, tuple):
+    if isinstance(node, tuple) and name.isdecimal() and int(name) < len(node) and rest:
         i = int(name)
-        return (*node[:i], _put(node[i], rest, value), *node[i + 1 :])
-    if name not in {f.name for f in dataclasses.fields(node)}:
-        raise KeyError(f"{type(node).__name__} has no {name!r}")
-    return dataclasses.replace(node, **{name: _put(getattr(node, name), rest, value) if rest else value})
+        return (*node[:i], _replace(node[i], key, rest, value), *node[i + 1 :])
+    names = [f.name for f in dataclasses.fields(node)] if dataclasses.is_dataclass(node) else []
+    is_section = name in names and dataclasses.is_dataclass(getattr(node, name))
+    if name not in names or name == "second" or is_section != bool(rest) and not isinstance(getattr(node, name), tuple):
+        near = get_close_matches(name, names, 1)
+        raise ArgumentError(f"Key {key!r} names no parameter" + (f"; did you mean {near[0]!r}?" if near else "."))
+    new = _replace(getattr(node, name), key, rest, value) if rest else value
+    return dataclasses.replace(node, **{name: new})
 
 
 def second_cell(experiment: _E) -> _E:
     """The experiment as ensemble II sees it: the entries of its mapping `second` put in place of its own parameters."""
     return with_values(experiment, experiment.second)  # type: ignore[attr-defined]
+
+
+def couplings(z: Any) -> tuple[Any, Any]:
+    """(mu, nu) with mu + nu = Z and mu - nu = 1/Z, so that mu^2 - nu^2 = 1.
+
+    Example:
+        >>> couplings(2.5)
+        (1.45, 1.05)
+    """
+    return (z + 1 / z) / 2, (z - 1 / z) / 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,13 +188,13 @@ class CellModel:
 
     @property
     def mu(self) -> Any:
-        """Passive coupling: mu + nu = Z, mu - nu = 1/Z."""
-        return (self.z + 1 / self.z) / 2
+        """Passive coupling."""
+        return couplings(self.z)[0]
 
     @property
     def nu(self) -> Any:
         """Active coupling."""
-        return (self.z - 1 / self.z) / 2
+        return couplings(self.z)[1]
 
     @property
     def total(self) -> Rates:

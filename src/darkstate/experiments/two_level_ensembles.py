@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from darkstate.experiments.two_cells import CellModel, Cells, Timing, assemble, shared_warnings
+from darkstate.experiments.two_cells import CellModel, Cells, Timing, assemble, couplings, shared_warnings
 from darkstate.parameters import parameter, pytree
 from darkstate.spins.ensembles import Rates
 
@@ -145,7 +145,7 @@ class TwoLevelEnsembles:
     def cell(self) -> CellModel:
         """Ensemble I as plain numbers."""
         gamma, x = self.drive.rate, self.pump.x
-        mu2, nu2 = (self.z + 1 / self.z) ** 2 / 4, (self.z - 1 / self.z) ** 2 / 4
+        mu2, nu2 = (c * c for c in couplings(self.z))
         p = self.ensembles.initial_polarization
         return CellModel(
             atoms=self.ensembles.atoms,

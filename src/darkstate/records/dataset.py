@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from darkstate.backend import jax
+from darkstate.errors import ArgumentError, Outcome
 from darkstate.solve.solution import Solution
 from darkstate.spins.state import SpinState
 from darkstate.witness.epr import best_gain, epr_variance
@@ -20,15 +21,20 @@ def to_dataset(solution: Solution) -> xr.Dataset:
         solution: from `evolve`, one parameter point.
 
     Returns:
-        Dataset over t [s] and ensemble ("I", "II"): xi, xi_g, gain, polarization, up, down, h; outcome in attrs.
+        Dataset over t [s] and ensemble ("I", "II"): xi, xi_g, gain, polarization, up, down, h, and the outcome code.
+
+    Raises:
+        ArgumentError: the solution is a steady state, which has no time axis.
 
     Example:
         >>> from darkstate.experiments.two_level_ensembles import *
         >>> from darkstate.solve.evolve import evolve
         >>> lab = TwoLevelEnsembles(Ensembles(optical_depth=30), Drive(rate=1.0, z=1.5))
         >>> sorted(to_dataset(evolve(lab.model(), [0.0, 0.1])).data_vars)
-        ['down', 'gain', 'h', 'polarization', 'up', 'xi', 'xi_g']
+        ['down', 'gain', 'h', 'outcome', 'polarization', 'up', 'xi', 'xi_g']
     """
+    if solution.times is None:
+        raise ArgumentError("Argument `solution` must come from evolve; a steady state has no time axis.")
     state = solution.state
     xi, xi_g, gain, polarization = _derived(state)
 
@@ -47,6 +53,7 @@ def to_dataset(solution: Solution) -> xr.Dataset:
             "up": per_ensemble(state.moments.up, "fraction of atoms in |up>"),
             "down": per_ensemble(state.moments.down, "fraction of atoms in |down>"),
             "h": per_ensemble(state.moments.h, "fraction of atoms in |h>"),
+            "outcome": ((), int(solution.outcome), {"flag_meanings": " ".join(o.name for o in Outcome)}),
         },
         coords={"t": ("t", np.asarray(solution.times), {"units": "s"}), "ensemble": ["I", "II"]},
     )

@@ -16,13 +16,13 @@ import numpy as np
 
 from darkstate import provenance
 from darkstate.backend import jax, jnp
-from darkstate.errors import Outcome
+from darkstate.errors import InputError, Outcome
 from darkstate.experiments import Experiment
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.two_cells import second_cell, with_values
 from darkstate.report.data import Points, read_points
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure, separable_line
-from darkstate.solve.evolve import evolve, substeps_for
+from darkstate.solve.evolve import evolve, fastest, substeps_for
 from darkstate.solve.methods import MomentEquations
 from darkstate.solve.solution import Solution
 from darkstate.solve.steady_state import steady_state
@@ -41,7 +41,7 @@ class Prediction:
     Args:
         lab: the lab file; solution: time evolution; steady: steady state with all light on.
         xi: EPR variance over time with its standard uncertainty [t]; steady_xi: the same for the steady state.
-        window: minimum and the time window below 1; minimum_err: standard uncertainty of the minimum.
+        window: minimum and the time window below 1.
         points: measured points, if given.
     """
 
@@ -68,24 +68,27 @@ class Prediction:
 
     @property
     def verdict(self) -> str:
-        """One sentence."""
-        return f"{self.minimum.verdict}: smallest xi = {_with_error(self.minimum)}, separable states have xi >= 1"
+        """One sentence; a bad outcome gives no verdict."""
+        outcome = Outcome(int(self.solution.outcome))
+        said = self.minimum.verdict if outcome is Outcome.ok else f"no verdict ({outcome.name})"
+        return f"{said}: smallest xi = {_with_error(self.minimum)}, separable states have xi >= 1"
 
     def __str__(self) -> str:
         return _table(self)
 
     def plot(self, ax: Any, *, label: str | None = None, curve: int = 0) -> None:
         """Draw xi(t), its band and the points into axes; `curve` picks colour and dashes."""
-        t, colour = self.times * 1e3, COLOURS[curve % len(COLOURS)]
+        scale, unit = _clock(self.times[-1])
+        t, colour = self.times * scale, COLOURS[curve % len(COLOURS)]
         ax.plot(t, self.xi.value, DASHES[curve % len(DASHES)], color=colour, label=label)
         if self.xi.uncertainty is not None:
             low, high = self.xi.value - self.xi.uncertainty, self.xi.value + self.xi.uncertainty
             ax.fill_between(t, low, high, color=colour, alpha=0.25, linewidth=0)
         if self.points is not None:
             p = self.points
-            ax.errorbar(p.times * 1e3, p.xi, p.xi_err, fmt="o", color=colour, markersize=3, linewidth=0.8)
+            ax.errorbar(p.times * scale, p.xi, p.xi_err, fmt="o", color=colour, markersize=3, linewidth=0.8)
         ax.set_xlim(t[0], t[-1])
-        ax.set_xlabel("time $t$ (ms)")
+        ax.set_xlabel(f"time $t$ ({unit})")
         ax.set_ylabel(r"EPR variance $\xi(t)$")
 
     def to_dataset(self) -> xr.Dataset:
@@ -97,7 +100,6 @@ class Prediction:
         if self.xi.uncertainty is not None:
             data["xi_err"] = ("t", self.xi.uncertainty, {"units": "1", "long_name": "standard uncertainty of xi"})
         data["xi_steady"] = ((), float(self.steady_xi.value), {"units": "1", "long_name": "steady state, light on"})
-        data["outcome"] = ((), int(self.solution.outcome), {"flag_meanings": " ".join(o.name for o in Outcome)})
         data["outcome_steady"] = ((), int(self.steady.outcome), {"flag_meanings": " ".join(o.name for o in Outcome)})
         lab = self.lab
         data.attrs = {
@@ -152,7 +154,7 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction:
         A `Prediction`.
 
     Raises:
-        InputError: the data file cannot be used.
+        InputError: the data file cannot be used; an uncertainty is given where xi has no derivative.
 
     Example:
         >>> import darkstate as ds
@@ -160,11 +162,15 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction:
         0.8225
     """
     experiment, keys = lab.experiment, tuple(lab.uncertainties)
-    times = np.linspace(0.0, float(experiment.protocol.total), experiment.protocol.points)
+    times, borders = _grid(experiment)
     points = None if data is None else read_points(data, until=float(times[-1]))
     solved = _solve(experiment, times, _substeps(experiment, times))
     (solution, steady), (xi, steady_xi) = solved[:2], (np.asarray(value) for value in solved[2:])
     xi_err = steady_err = None
+    if "cells.transmission" in keys and experiment.cells.transmission == 0:
+        raise InputError(
+            [f"{lab.path}: an uncertainty of cells.transmission = 0 has no first order; give a value above 0"]
+        )
     if keys:
         sigma = jnp.array([lab.uncertainties[key] for key in keys])
         values = jnp.array([_value(experiment, key) for key in keys])
@@ -175,7 +181,7 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction:
         steady=steady,
         xi=WitnessValue(xi, xi_err),
         steady_xi=WitnessValue(steady_xi, steady_err),
-        window=window(times, xi),
+        window=window(times, xi, borders=borders),
         points=points,
     )
 
@@ -191,14 +197,21 @@ def predict_cases(labs: dict[str, Lab], *, data: str | Path | None = None) -> Pr
     return Predictions({case: predict(lab, data=data) for case, lab in labs.items()})
 
 
+def _grid(experiment: Experiment) -> tuple[np.ndarray, list[float]]:
+    """The time grid with the borders of all segments in it, and these borders [s]."""
+    even = np.linspace(0.0, float(experiment.protocol.total), experiment.protocol.points)
+    borders = np.cumsum(experiment.protocol.protocol().durations)[:-1].tolist()
+    apart = [t for t in even.tolist() if all(abs(t - b) > 1e-9 * even[-1] for b in borders)]
+    return np.union1d(apart, borders), borders
+
+
 def _substeps(experiment: Experiment, times: Any) -> int:
     """Steps per grid interval for this experiment, found outside any transformation."""
-    totals = [cell.cell.total for cell in (experiment, second_cell(experiment))]
-    fastest = max(k.transverse + k.collective + k.cooling + k.heating + k.up_to_h + k.h_to_up for k in totals)
+    rate = max(fastest(cell.cell.total) for cell in (experiment, second_cell(experiment)))
     pulses = experiment.protocol.protocol()
     strongest = max(1.0, *np.ravel(pulses.start), *np.ravel(pulses.end))
     mismatch = 2 * np.pi * abs(experiment.field.larmor_mismatch)
-    return substeps_for(fastest * strongest + mismatch, float(times[1] - times[0]))
+    return substeps_for(rate * strongest + mismatch, float(np.diff(times).max()))
 
 
 @partial(jax.jit, static_argnames="substeps")
@@ -235,22 +248,31 @@ def _errors(experiment: Experiment, keys: tuple[str, ...], values: Any, sigma: A
     return tuple(jnp.sqrt(((s * sigma) ** 2).sum(-1)) for s in slopes(values))  # type: ignore[return-value]
 
 
+def _clock(total: float) -> tuple[float, str]:
+    """Factor and unit in which times up to `total` seconds read well."""
+    for scale, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "us")):
+        if total * scale >= 1:
+            return scale, unit
+    return 1e9, "ns"
+
+
 def _with_error(value: WitnessValue) -> str:
     return f"{float(value.value):.4f}" + ("" if value.uncertainty is None else f" +- {float(value.uncertainty):.4f}")
 
 
 def _table(p: Prediction) -> str:
-    w, ms = p.window, 1e3
+    w, (scale, unit) = p.window, _clock(p.times[-1])
     if w.opens is None:
         span = "never"
     elif w.closes is None:
-        span = f"from {w.opens * ms:.3g} ms to the end ({p.times[-1] * ms:.4g} ms)"
+        span = f"from {w.opens * scale:.3g} {unit} to the end ({p.times[-1] * scale:.4g} {unit})"
     else:
-        span = f"from {w.opens * ms:.3g} to {w.closes * ms:.4g} ms ({(w.closes - w.opens) * ms:.3g} ms)"
+        length = (w.closes - w.opens) * scale
+        span = f"from {w.opens * scale:.3g} to {w.closes * scale:.4g} {unit} ({length:.3g} {unit})"
     outcome, steady = Outcome(int(p.solution.outcome)), Outcome(int(p.steady.outcome))
     checks = {k: float(v) for k, v in p.solution.checks.items()}
     rows = [
-        ("smallest xi", f"{_with_error(p.minimum)} ({float(p.minimum.decibel):+.2f} dB) at {w.at * ms:.3g} ms"),
+        ("smallest xi", f"{_with_error(p.minimum)} ({float(p.minimum.decibel):+.2f} dB) at {w.at * scale:.3g} {unit}"),
         ("xi < 1", span),
         (
             "steady state",
@@ -266,6 +288,7 @@ def _table(p: Prediction) -> str:
     if p.points is not None:
         chi = p.points.chi_squared(p.times, np.asarray(p.xi.value))
         rows.append(("chi^2", f"{chi:.2f} for {len(p.points.times)} points"))
+    rows += [("warning", text) for text in p.lab.experiment.warnings()]
     head = p.lab.name + (f", case {p.lab.case}" if p.lab.case else "") + (f": {p.lab.title}" if p.lab.title else "")
     width = max(len(name) for name, _ in rows)
     return "\n".join([head, *(f"  {n:<{width}}  {text}" for n, text in rows), f"  {p.verdict}"])

@@ -61,16 +61,15 @@ def separable_line(ax: Any) -> None:
     """Draw the bound of separable states at 1 and name it."""
     ax.axhline(1.0, color="0.35", linewidth=0.8)
     ax.annotate(
-        "separable: ξ ≥ 1",
+        "separable\nstates: ≥ 1",
         (1, 1.0),
         xycoords=("axes fraction", "data"),
-        xytext=(-3, 2),
+        xytext=(2, 0),
         textcoords="offset points",
-        ha="right",
-        va="bottom",
-        fontsize=6.5,
+        ha="left",
+        va="center",
+        fontsize=6,
         color="0.35",
-        bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
     )
 
 

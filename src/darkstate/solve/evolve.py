@@ -6,6 +6,7 @@ Dispatches on the method: `MomentEquations` are integrated, `AdiabaticClosedForm
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from math import ceil, log2
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from darkstate.backend import jax, jnp
-from darkstate.errors import ArgumentError, Outcome
+from darkstate.errors import ArgumentError
+from darkstate.solve.checks import d_over_n, decide, not_finite, transverse_excess
 from darkstate.solve.integrate import integrate
 from darkstate.solve.methods import AdiabaticClosedForm, MomentEquations
-from darkstate.solve.solution import LIMIT_PHYSICAL, Solution, decide
-from darkstate.spins.closed_forms import adiabatic_moments, decay_rates, population_matrix, start
-from darkstate.spins.ensembles import SpinEnsembles
+from darkstate.solve.solution import Solution
+from darkstate.spins.closed_forms import adiabatic_moments, decay_rates, start
+from darkstate.spins.ensembles import Rates, SpinEnsembles
 from darkstate.spins.moments import mean_field, moment_rates, one_way, total_rates
 from darkstate.spins.protocol import Protocol, protocol
 from darkstate.spins.state import Isotropic, SpinState
@@ -29,9 +31,6 @@ STEP = 0.2
 
 MOST_SUBSTEPS = 4096
 """Beyond this many steps per interval the rates cannot be followed; the stated error then says not_converged."""
-
-UNDER_TRACE = 4
-"""Substeps where the rates are not yet numbers (inside jit or vmap) and the method leaves the choice open."""
 
 
 def evolve(
@@ -56,11 +55,12 @@ def evolve(
     Returns:
         A `Solution`; its state has leaves [t 2].
 
-    Validity: see the method; `checks["d_over_n"]` above 0.05 without finite_atoms, and a collective decay rate that
-    turns negative (inverted spins, superradiance), are outside_validity.
+    Validity: see the method; `checks["d_over_n"]` (d/N, with finite_atoms d/N^2) above 0.05, and a collective decay
+    rate that turns negative (inverted spins, superradiance), are outside_validity; all limits are in `solve.checks`.
 
     Raises:
-        OutcomeError: a check failed and `throw` is set. ArgumentError: the method does not accept the protocol.
+        OutcomeError: a check failed and `throw` is set. ArgumentError: times not increasing from 0 on; a method that
+        does not accept the protocol; `substeps` left open inside jit, vmap or grad.
 
     Example:
         >>> from darkstate.experiments.two_level_ensembles import *
@@ -70,6 +70,7 @@ def evolve(
         >>> print(f"{epr_variance(solution.state).value[-1]:.9f}")
         0.562169740
     """
+    _check_times(times)
     times = jnp.asarray(times, float)
     if isinstance(method, AdiabaticClosedForm):
         if protocol is not None and not _is_constant_drive(protocol):
@@ -78,13 +79,30 @@ def evolve(
                 "for this protocol."
             )
         solution = _adiabatic(model, times)
-    else:
+    elif isinstance(method, MomentEquations):
         pulses = protocol or _always_on()
         substeps = method.substeps or _substeps(model, pulses, times)
         solution = _moments(
             model, pulses, times, method.variant == "corrected", method.finite_atoms, substeps, method.tolerance
         )
+    else:
+        raise ArgumentError(
+            f"Argument `method` must be MomentEquations or AdiabaticClosedForm, but is {method!r}; steady_state takes "
+            "ClosedForm."
+        )
     return solution.raise_if_bad() if throw else solution
+
+
+def _check_times(times: Any) -> None:
+    """Refuse times that are no increasing list from 0 on; traced times are taken as they are."""
+    if isinstance(times, jax.core.Tracer):
+        return
+    t = np.asarray(times, float)
+    if t.ndim != 1 or not t.size or not np.isfinite(t).all() or t[0] < 0 or (np.diff(t) < 0).any():
+        raise ArgumentError(
+            f"Argument `times` must be a list of finite, increasing times from 0 s on, but has shape {t.shape}"
+            + (f", first {t.flat[0]:g}, last {t.flat[-1]:g}." if t.size else ".")
+        )
 
 
 def _always_on() -> Protocol:
@@ -92,23 +110,33 @@ def _always_on() -> Protocol:
 
 
 def _is_constant_drive(pulses: Protocol) -> bool:
-    on = jnp.ones(3)
-    return len(pulses.durations) == 1 and all(
-        not isinstance(s, jax.core.Tracer) and bool((jnp.asarray(s) == on).all())
-        for s in (pulses.start[0], pulses.end[0])
-    )
+    try:
+        ends = np.asarray([pulses.start[0], pulses.end[0]])
+    except jax.errors.TracerArrayConversionError:
+        return False
+    return len(pulses.durations) == 1 and bool((ends == 1).all())
 
 
 def _substeps(model: SpinEnsembles, pulses: Protocol, times: Any) -> int:
-    """Steps per interval from the largest rate, or UNDER_TRACE where rates are not numbers yet."""
-    leaves = jax.tree.leaves((model, pulses, times))
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
-        return UNDER_TRACE
+    """Steps per interval from the largest rate."""
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, pulses, times))):
+        raise ArgumentError(
+            "Inside jit, vmap or grad the number of steps must be given, since the rates are not known yet: "
+            "method=MomentEquations(substeps=2); the outcome says whether it was enough."
+        )
     strongest = np.max(np.concatenate([np.asarray(pulses.start), np.asarray(pulses.end)]), axis=0)
-    rates = total_rates(model, strongest)
-    populations = jnp.abs(jnp.diagonal(population_matrix(rates), axis1=-2, axis2=-1)).max()
-    fastest = float(jnp.max(rates.transverse + rates.collective) + populations + jnp.abs(model.larmor).sum())
-    return substeps_for(fastest, float(jnp.max(jnp.diff(times, prepend=0.0))))
+    rate = fastest(total_rates(model, strongest)) + float(jnp.abs(model.larmor).sum())
+    return substeps_for(rate, float(jnp.max(jnp.diff(times, prepend=0.0))))
+
+
+def fastest(rates: Rates) -> float:
+    """An upper bound of how fast anything changes: the sum of all rates, the larger ensemble counting [1/s].
+
+    Example:
+        >>> fastest(Rates(cooling=2.0, collective=30.0))
+        32.0
+    """
+    return float(sum(np.max(np.asarray(getattr(rates, f.name))) for f in dataclasses.fields(rates)))
 
 
 def substeps_for(rate: float, interval: float) -> int:
@@ -121,20 +149,19 @@ def substeps_for(rate: float, interval: float) -> int:
     return min(MOST_SUBSTEPS, int(2 ** ceil(log2(max(1.0, rate * interval / STEP)))))
 
 
-def _inputs(pulses: Protocol, grid: Any) -> tuple[Any, Any]:
-    """Strengths at both ends of each grid interval [t-1 3]; the segment is the one the interval's middle lies in."""
+def _inputs(pulses: Protocol, grid: Any, segment: Any) -> tuple[Any, Any]:
+    """Strengths at both ends of each grid interval [t-1 3], given the number of the segment it lies in [t-1]."""
     durations = jnp.asarray(pulses.durations, float)
     ends = jnp.cumsum(durations)
     first, last = jnp.asarray(pulses.start, float), jnp.asarray(pulses.end, float)
-    middle = (grid[1:] + grid[:-1]) / 2
-    k = jnp.searchsorted(ends, middle, side="right")
-    inside = k < len(durations)
-    k = jnp.minimum(k, len(durations) - 1)
-    slope = (last - first) / jnp.where(durations > 0, durations, 1.0)[:, None]
-    begin = ends[k] - durations[k]
+    k = jnp.minimum(segment, len(durations) - 1)
+    begin, length = ends[k] - durations[k], jnp.where(durations > 0, durations, 1.0)[k]
+    over = (segment >= len(durations))[:, None]
 
     def at(t: Any) -> Any:
-        return jnp.where(inside[:, None], first[k] + slope[k] * (t - begin)[:, None], last[k])
+        # Clipped, so that rounding at the end of a ramp never makes a strength negative.
+        done = jnp.clip((t - begin) / length, 0.0, 1.0)[:, None]
+        return jnp.where(over, last[k], (1 - done) * first[k] + done * last[k])
 
     return at(grid[:-1]), at(grid[1:])
 
@@ -152,68 +179,52 @@ def _moments(
         d = moment_rates(m, mean_field(m, inverse), ensembles, rates, inverse_atoms=inverse, loss_term=loss_term)
         return Isotropic(d.up, d.down, d.h, d.yy, d.cross_yy, d.cross_yz)
 
-    # Segment borders join the grid, so that no step crosses a jump; the wanted times are picked out afterwards.
+    # Segment borders join the grid, so that no step crosses a jump; the wanted times are picked out afterwards. An
+    # interval belongs to the segment whose number of borders precede it, also when its length is zero: the derivative
+    # with respect to a duration lives there.
     borders = jnp.cumsum(jnp.asarray(pulses.durations, float))
-    grid = jnp.concatenate([jnp.zeros(1), times, jnp.minimum(borders, times[-1])])
+    grid = jnp.concatenate([jnp.zeros(1), times, jnp.minimum(borders, times.max())])
     order = jnp.argsort(grid, stable=True)
+    segment = jnp.cumsum(order > len(times))[:-1]
     grid = grid[order]
-    begin, end = _inputs(pulses, grid)
+    begin, end = _inputs(pulses, grid, segment)
     states, errors = integrate(rate, first, grid, (begin, end), substeps=substeps)
+    states = join(states)
+    x = (states.up - states.down) / 2
+    rates_at = jax.vmap(lambda s: total_rates(model, s))
+    slowest = jnp.minimum(decay_rates(x[:-1], rates_at(begin)).min(), decay_rates(x[1:], rates_at(end)).min())
+    excess = jax.vmap(transverse_excess)(rates_at(jnp.concatenate([begin, end]))).max()
+    checks = {
+        "numerical_error": errors[-1],
+        "inverted_decay": -slowest,
+        "transverse_excess": excess,
+        "d_over_n": d_over_n(model, finite_atoms=finite),
+        **_state_checks(states),
+    }
     where = jnp.argsort(order, stable=True)[1 : len(times) + 1]
-    states = join(jax.tree.map(lambda leaf: leaf[where], states))
-    strengths = jnp.concatenate([begin, end[-1:]])[where]
-    slowest = jax.vmap(lambda s, x: decay_rates(x, total_rates(model, s)).min())(
-        strengths, (states.up - states.down) / 2
-    )
-    return _solution(
-        model, states, times, {"numerical_error": errors[-1]}, slowest.min(), _d_over_n(model, finite), tolerance
-    )
+    found = jax.tree.map(lambda leaf: leaf[where], states)
+    return Solution(_state(model, found), times, decide(checks, tolerance=tolerance), checks)
 
 
 @jax.jit
 def _adiabatic(model: SpinEnsembles, times: Any) -> Solution:
     rates = total_rates(model, jnp.ones(3))
     states = adiabatic_moments(model, rates, times)
-    unequal = jnp.abs(one_way(model, rates)[1]) / jnp.where(rates.collective.max() > 0, rates.collective.max(), 1.0)
-    slowest = decay_rates((states.up - states.down) / 2, rates).min()
-    return _solution(model, states, times, {"unequal_z": unequal}, slowest, _d_over_n(model, False), 1e-9)
-
-
-def _d_over_n(model: SpinEnsembles, finite: bool) -> Any:
-    """Optical depth over atom number, the relative size of what N to infinity neglects; Gamma = heating/nu^2 [1].
-
-    The drive's cooling is mu^2 Gamma, so that d = (d Gamma) mu^2 / cooling.
-    """
-    gamma = model.drive.cooling / model.mu**2
-    depth = model.drive.collective / jnp.where(gamma > 0, gamma, jnp.inf)
-    return jnp.zeros(()) if finite else jnp.max(depth / model.atoms)
-
-
-def _solution(
-    model: SpinEnsembles,
-    states: Isotropic,
-    times: Any,
-    errors: dict[str, Any],
-    slowest: Any,
-    d_over_n: Any,
-    tolerance: Any,
-) -> Solution:
-    spin = jnp.broadcast_to(model.hyperfine_spin, states.up.shape[:-1])
-    state = SpinState(states.moments, jnp.broadcast_to(model.atoms, states.up.shape), spin)
+    strongest = rates.collective.max()
     checks = {
-        **errors,
-        "uncertainty_violation": -states.uncertainty_defect.min(),
-        "inverted_decay": -slowest,
-        "d_over_n": d_over_n,
+        "unequal_z": jnp.abs(one_way(model, rates)[1]) / jnp.where(strongest == 0, 1.0, strongest),
+        "inverted_decay": -decay_rates((states.up - states.down) / 2, rates).min(),
+        "transverse_excess": transverse_excess(rates),
+        "d_over_n": d_over_n(model),
+        **_state_checks(states),
     }
-    (name,) = errors
-    outcome = decide(
-        checks,
-        [
-            (name, tolerance, Outcome.not_converged if name == "numerical_error" else Outcome.outside_validity),
-            ("uncertainty_violation", -LIMIT_PHYSICAL, Outcome.unphysical_covariance),
-            ("inverted_decay", 0.0, Outcome.outside_validity),
-            ("d_over_n", 0.05, Outcome.outside_validity),
-        ],
-    )
-    return Solution(state, times, outcome, checks)
+    return Solution(_state(model, states), times, decide(checks), checks)
+
+
+def _state_checks(states: Isotropic) -> dict[str, Any]:
+    return {"uncertainty_violation": -states.uncertainty_defect.min(), "not_finite": not_finite(states)}
+
+
+def _state(model: SpinEnsembles, states: Isotropic) -> SpinState:
+    spin = jnp.broadcast_to(model.hyperfine_spin, states.up.shape[:-1])
+    return SpinState(states.moments, jnp.broadcast_to(model.atoms, states.up.shape), spin)

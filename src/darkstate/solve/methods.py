@@ -17,11 +17,13 @@ class MomentEquations:
 
     Args:
         variant: `corrected` (default) or `paper_ode`, which leaves out the term dN_2/dt as the papers do.
-        finite_atoms: keep the terms of relative order 1/N.
-        substeps: steps per grid interval; None chooses them from the largest rate.
+        finite_atoms: keep the terms of relative order 1/N that uncorrelated triples of atoms give.
+        substeps: steps per grid interval; None chooses them from the largest rate, and must be replaced by a number
+            inside jit, vmap and grad, where rates are not known beforehand.
         tolerance: largest stated error of a scaled moment that still counts as converged.
 
-    Validity: decorrelation, relative error O(1/N).
+    Validity: decorrelation, relative error O(1/N). For d = 5, Z = 1.5 and N = 4, xi is off by 0.027, or 0.004 with
+    finite_atoms.
     """
 
     variant: Literal["corrected", "paper_ode"] = "corrected"

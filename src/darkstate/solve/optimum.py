@@ -27,7 +27,8 @@ def optimum(function: Callable[[Any], Any], low: float, high: float) -> tuple[An
     Returns:
         (x*, f(x*)).
 
-    Validity: the lowest of 65 grid points must be a neighbour of the minimum (no structure narrower than the grid).
+    Validity: the lowest of 65 grid points must be a neighbour of the minimum (no structure narrower than the grid); the
+    derivative of x* needs a positive second derivative there.
 
     Example:
         >>> x, f = optimum(lambda x: (x - 2.0) ** 2 + 1.0, 0.0, 5.0)
@@ -50,5 +51,5 @@ def optimum(function: Callable[[Any], Any], low: float, high: float) -> tuple[An
     inside = (found - low > 1e-9 * (high - low)) & (high - found > 1e-9 * (high - low))
     curvature = jax.grad(slope)(found)
     newton = found - slope(found) / jax.lax.stop_gradient(jnp.where(curvature > 0, curvature, 1.0))
-    best = jnp.where(inside, newton, found)
+    best = jnp.where(inside, newton, jnp.where(found - low < high - found, low, high))
     return best, function(best)

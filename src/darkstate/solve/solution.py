@@ -11,9 +11,6 @@ from darkstate.errors import Outcome, OutcomeError
 from darkstate.parameters import pytree
 from darkstate.spins.state import SpinState
 
-LIMIT_PHYSICAL = -1e-12
-"""Smallest eigenvalue (covariance + i/2 commutator, per atom) that still counts as physical."""
-
 
 @pytree
 class Solution:
@@ -39,22 +36,13 @@ class Solution:
         return f"Solution: {axis}; outcome {outcomes}; largest {worst}"
 
     def raise_if_bad(self) -> Solution:
-        """Raise `OutcomeError` unless every point is ok; does nothing under a JAX transformation."""
+        """Raise `OutcomeError` unless every point is ok; does nothing under a JAX transformation.
+
+        Raises:
+            OutcomeError: the worst outcome, its cure, and the figures it was decided by.
+        """
         if not isinstance(self.outcome, jax.core.Tracer):
             worst = Outcome(int(jnp.max(self.outcome)))
             if worst is not Outcome.ok:
                 raise OutcomeError(worst, ", ".join(f"{k} = {float(jnp.max(v)):.3g}" for k, v in self.checks.items()))
         return self
-
-
-def decide(checks: dict[str, Any], limits: list[tuple[str, float, Outcome]]) -> Any:
-    """Outcome code of each point: the worst one whose check exceeds its limit (NaN exceeds every limit).
-
-    Args:
-        checks: figures [...]; limits: (name, largest allowed value, outcome beyond it).
-    """
-    codes = [jnp.where(checks[name] <= limit, int(Outcome.ok), int(outcome)) for name, limit, outcome in limits]
-    code = codes[0]
-    for other in codes[1:]:
-        code = jnp.maximum(code, other)
-    return code

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from darkstate.backend import jax, jnp
-from darkstate.errors import Outcome
+from darkstate.errors import ArgumentError
+from darkstate.solve.checks import d_over_n, decide, not_finite, transverse_excess
 from darkstate.solve.methods import ClosedForm
-from darkstate.solve.solution import LIMIT_PHYSICAL, Solution, decide
+from darkstate.solve.solution import Solution
 from darkstate.spins.closed_forms import decay_rates, steady_moments
 from darkstate.spins.ensembles import SpinEnsembles
 from darkstate.spins.moments import total_rates
@@ -38,7 +39,8 @@ def steady_state(
     Validity: N to infinity.
 
     Raises:
-        OutcomeError: `unstable` where no atoms stay in the subsystem or the fluctuations grow.
+        OutcomeError: `unstable` where no atoms stay in the subsystem or the fluctuations grow; other outcomes as in
+        `solve.checks`. ArgumentError: another method.
 
     Example:
         >>> from darkstate.experiments.two_level_ensembles import *
@@ -47,6 +49,10 @@ def steady_state(
         >>> print(f"{epr_variance(steady_state(lab.model()).state).value:.12f}")
         0.583128114563
     """
+    if not isinstance(method, ClosedForm):
+        raise ArgumentError(
+            f"Argument `method` must be ClosedForm(), but is {method!r}; evolve takes the other methods."
+        )
     solution = _closed_form(model, jnp.asarray(strengths, float))
     return solution.raise_if_bad() if throw else solution
 
@@ -56,18 +62,12 @@ def _closed_form(model: SpinEnsembles, strengths: Any) -> Solution:
     rates = total_rates(model, strengths)
     found = steady_moments(model, rates)
     moments = found.moments
-    state = SpinState(moments, model.atoms, model.hyperfine_spin)
     checks = {
         "growth_rate": -decay_rates(moments.x, rates).min(),
-        "uncertainty_violation": -found.uncertainty_defect,
         "empty": 1 - moments.two_level.min(),
+        "uncertainty_violation": -found.uncertainty_defect,
+        "transverse_excess": transverse_excess(rates),
+        "d_over_n": d_over_n(model),
+        "not_finite": not_finite(found),
     }
-    outcome = decide(
-        checks,
-        [
-            ("growth_rate", -1e-300, Outcome.unstable),
-            ("empty", 1 - 1e-12, Outcome.unstable),
-            ("uncertainty_violation", -LIMIT_PHYSICAL, Outcome.unphysical_covariance),
-        ],
-    )
-    return Solution(state, None, outcome, checks)
+    return Solution(SpinState(moments, model.atoms, model.hyperfine_spin), None, decide(checks), checks)

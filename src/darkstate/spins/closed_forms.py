@@ -41,7 +41,7 @@ def xi_steady(*, polarization: Any, transverse: Any, collective: Any, z: Any) ->
 def population_matrix(rates: Rates) -> Any:
     """M of d(up, down, h)/dt = M (up, down, h), columns summing to zero [... 3 3; 1/s].
 
-    Source: 001 Eq. (20), corrected (rows 16 of the corrections): the printed third column is -2(Ghu + Ghd) and the
+    Source: 001 Eq. (20), corrected (row 16 of the corrections): the printed third column is -2(Ghu + Ghd) and the
     printed element (1, 2) repeats the element (2, 1).
     """
     r = rates
@@ -59,6 +59,7 @@ def steady_populations(rates: Rates, initial: Isotropic) -> tuple[Any, Any, Any]
     """Stationary fractions (up, down, h) [2 each], by the matrix-tree theorem.
 
     Where |h> is out of reach the atoms in the subsystem at the start stay there; where nothing moves, nothing changes.
+    Where other missing rates leave several steady states, all fractions are 0, which `solve` reports as unstable.
     """
     r = rates
     back = r.h_to_up + r.h_to_down
@@ -96,7 +97,8 @@ def decay_rates(x: Any, rates: Rates) -> Any:
 def steady_moments(model: SpinEnsembles, rates: Rates) -> Isotropic:
     """Steady state for N to infinity, unequal ensembles, mismatch, transmission and one-way signal included.
 
-    With S = Jy + iJz and m = <S_I S_II>/sqrt(N_I N_II), the equations of `moments` close in three lines:
+    With S = Jy + iJz, m = <S_I S_II>/sqrt(N_I N_II), v_j = <Jy^2>/N_j, D_j = Gt n_2/4 + dG (mu^2+nu^2) x^2, g the mean
+    of g_I and g_II, (s, f) from `one_way` and k = 2 f x_II, the equations of `moments` close in three lines:
     v_I = D_I/g_I,  m (g - i dOmega) = -2 s x_I x_II + 2 k v_I,  v_II = (D_II + k Re m)/g_II.
 
     Validity: all g_j > 0 (else there is no steady state; `solve` says `unstable`).

@@ -65,34 +65,43 @@ def one_way(model: SpinEnsembles, rates: Rates) -> tuple[Any, Any]:
         entangles; `drive` = sqrt(t dG_I dG_II)(mu_I nu_II - nu_I mu_II), the signal of I that displaces II. The two
         sidebands cancel in `drive` when both ensembles have the same Z.
     """
-    # The square root has no derivative where one ensemble is dark or the path is blocked; there both effects vanish.
-    product = model.transmission * rates.collective[0] * rates.collective[1]
-    root = jnp.where(product > 0, jnp.sqrt(jnp.where(product > 0, product, 1.0)), 0.0)
+    t, (first, second) = model.transmission, (rates.collective[0], rates.collective[1])
+    # sqrt(c_I c_II) has no derivative where one factor is zero. Where both are, its slope along equal ensembles is that
+    # of their mean; where light reaches only one ensemble, or none passes, both effects vanish and slope 0 is returned.
+    dark, blocked = (first == 0) & (second == 0), (t == 0) | (first == 0) | (second == 0)
+    path = jnp.sqrt(jnp.where(t == 0, 1.0, t))
+    geometric = jnp.sqrt(jnp.where(blocked, 1.0, first)) * jnp.sqrt(jnp.where(blocked, 1.0, second))
+    root = path * jnp.where(dark & (t != 0), (first + second) / 2, jnp.where(blocked, 0.0, geometric))
     passive, active = model.mu[0] * model.nu[1], model.nu[0] * model.mu[1]
     return root * (passive + active), root * (passive - active)
 
 
 def mean_field(m: Moments, inverse_atoms: Any) -> Products:
-    """Decorrelate Jx from everything else: <{O,Jx}> -> 2<O><Jx>, <Jx^2> -> <Jx>^2 + its binomial variance.
+    """Decorrelate jx of each atom from the other atoms: <{O,Jx}> -> 2<O><Jx>(1 - 1/N), and alike for the others.
+
+    Atoms add (O = sum o_i) and {o_i, jx_i} = 0 in the two-level subsystem; so with e = 1/N and moments per atom
+    <Jx^2> -> x^2 + (n_2/4 - x^2) e,   <{O,{O,Jx}}>/2 -> 2 x <O^2> (1 - 2e) + e n_2 x/2.
 
     Args:
         m: scaled moments.
         inverse_atoms: 1/N_j, or 0 for N to infinity [2].
 
-    Validity: relative error O(1/N) (001 App. C1, confirmed by exact solutions at small N).
+    Validity: relative error O(1/N) (001 App. C1, confirmed by exact solutions at small N); correlations of three atoms
+    are neglected.
     """
-    x = m.x
+    x, e = m.x, inverse_atoms
+    pairs, triples, alone = 2 * x - 2 * x * e, 2 * x - 4 * x * e, m.two_level * x * e / 2
     cross = (m.cross_yy, m.cross_yz, m.cross_zy, m.cross_zz)
     return Products(
-        xx=x**2 + (m.two_level / 4 - x**2) * inverse_atoms,
+        xx=x**2 + (m.two_level / 4 - x**2) * e,
         x_x=x[0] * x[1],
-        y_x=2 * m.y * x,
-        z_x=2 * m.z * x,
-        yy_x=2 * m.yy * x,
-        zz_x=2 * m.zz * x,
-        yz_x=2 * m.yz * x,
-        first=tuple(2 * x[0] * c for c in cross),
-        second=tuple(2 * x[1] * c for c in cross),
+        y_x=m.y * pairs,
+        z_x=m.z * pairs,
+        yy_x=m.yy * triples + alone,
+        zz_x=m.zz * triples + alone,
+        yz_x=m.yz * triples,
+        first=tuple(pairs[0] * c for c in cross),
+        second=tuple(pairs[1] * c for c in cross),
         far=(m.y[0] * x[1], m.z[0] * x[1]),
         far_second=(m.yy[0] * x[1], m.zz[0] * x[1], m.yz[0] * x[1]),
     )

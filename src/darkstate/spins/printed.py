@@ -100,6 +100,7 @@ def sigma_slope(*, polarization: Any, collective: Any, z: Any, rates: Rates, dow
 def sigma_slope_corrected(*, polarization: Any, collective: Any, z: Any, rates: Rates, down: Any) -> Any:
     """Row 22 as it follows from Eq. (21) and the populations, over 2|Jx(0)| = P_2 + 7, without and with dN_2/dt [1/s].
 
+    For N_2(0) = 1 and equal losses of both levels:
     {-4 dG P (1 - P/Z^2) + 7 G_43 P - 7 (G_out + G_34 - G_43) N_43 [+ 4 dN_2/dt]}/|Jx(0)|, |Jx(0)| = (P + 7)/2.
 
     Returns:

@@ -62,16 +62,29 @@ def protocol(
     if not segments:
         raise ArgumentError("Argument `segments` must hold at least one segment, such as ('drive', 15e-3).")
     starts, ends = [], []
-    for kind, duration, *rest in segments:
+    for segment in segments:
+        kind, duration, *rest = (*segment, None) if len(segment) == 1 else segment
         if kind not in KINDS:
             raise ArgumentError(f"Segment kind {kind!r} is not known; allowed: {', '.join(KINDS)}.")
         strength = rest[0] if rest else 1.0
-        first, last = strength if isinstance(strength, tuple) else (strength, strength)
+        first, last = strength if isinstance(strength, (tuple, list)) else (strength, strength)
         for value in (duration, first, last):
-            if isinstance(value, (int, float)) and not value >= 0:  # tracers are not checked
-                raise ArgumentError(
-                    f"Segment {kind!r} must have durations and strengths of at least 0, but has {value}."
-                )
+            _check(kind, value)
         starts.append(tuple(first * on for on in KINDS[kind]))
         ends.append(tuple(last * on for on in KINDS[kind]))
     return Protocol(tuple(s[1] for s in segments), tuple(starts), tuple(ends))
+
+
+def _check(kind: str, value: Any) -> None:
+    """Refuse what is no finite number of at least 0; values under a JAX transformation are taken as they are."""
+    if hasattr(value, "aval"):
+        return
+    try:
+        good = 0 <= float(value) < float("inf") and not isinstance(value, str)
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        raise ArgumentError(
+            f"Segment {kind!r} must have a duration in s and strengths that are finite numbers of at least 0, but has "
+            f"{value!r}."
+        )

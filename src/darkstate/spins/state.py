@@ -124,7 +124,7 @@ class Isotropic:
 
         def lowest(a: Any, b: Any) -> Any:
             gap = ((a - b) / 2) ** 2 + pair
-            return (a + b) / 2 - jnp.where(gap > 0, jnp.sqrt(jnp.where(gap > 0, gap, 1.0)), 0.0)
+            return (a + b) / 2 - jnp.where(gap == 0, 0.0, jnp.sqrt(jnp.where(gap == 0, 1.0, gap)))
 
         first, second = (v[..., 0], x[..., 0]), (v[..., 1], x[..., 1])
         return jnp.minimum(

@@ -7,11 +7,15 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any
 
 from darkstate.backend import jnp
 from darkstate.parameters import pytree
 from darkstate.spins.state import SpinState
+
+SIGNIFICANT = 2.0
+"""Standard errors below the bound from which on a verdict says entangled."""
 
 
 @pytree
@@ -29,15 +33,21 @@ class WitnessValue:
 
     @property
     def verdict(self) -> str:
-        """`entangled`, `not certified`, or with an uncertainty how many standard errors below the bound."""
-        value = float(jnp.min(self.value))
-        if self.uncertainty is None:
-            return "entangled" if value < self.bound else "not certified as entangled"
-        error = float(jnp.ravel(self.uncertainty)[jnp.argmin(jnp.ravel(self.value))])
-        sigmas = (self.bound - value) / error if error > 0 else float("inf") * (self.bound - value)
-        if sigmas <= 0:
+        """What the smallest value says; with an uncertainty, `entangled` takes SIGNIFICANT standard errors."""
+        least = int(jnp.argmin(jnp.ravel(self.value)))
+        value = float(jnp.ravel(self.value)[least])
+        error = 0.0 if self.uncertainty is None else float(jnp.ravel(self.uncertainty)[least])
+        if isnan(value) or isnan(error):
+            return "no verdict"
+        if value >= self.bound:
             return "not certified as entangled"
-        return f"entangled by {sigmas:.1f} standard errors"
+        if error == 0:
+            return "entangled"
+        sigmas = (self.bound - value) / error
+        text = f"by {sigmas:.1f} standard errors"
+        return (
+            f"entangled {text}" if sigmas >= SIGNIFICANT else f"below the bound {text} only, not certified as entangled"
+        )
 
 
 def _parts(state: SpinState) -> tuple[Any, Any, Any, Any]:
@@ -48,7 +58,7 @@ def _parts(state: SpinState) -> tuple[Any, Any, Any, Any]:
     # A sublevel |F, F-1> carries more transverse noise than the two-level model holds: 001 Eq. (19).
     own = n * (2 * F * own + (2 * F - 1) * m.down)
     cross = (m.cross_yy - m.y[..., 0] * m.y[..., 1]) - (m.cross_zz - m.z[..., 0] * m.z[..., 1])
-    cross = 2 * F[..., 0] * cross * jnp.sqrt(n[..., 0] * n[..., 1])
+    cross = 2 * F[..., 0] * cross * jnp.sqrt(n[..., 0]) * jnp.sqrt(n[..., 1])
     length = n * jnp.abs(m.x + (2 * F - 1) / 2 * m.two_level)
     return own[..., 0], own[..., 1], cross, length
 
@@ -122,11 +132,13 @@ def best_gain(state: SpinState) -> Any:
     """
     first, second, cross, length = _parts(state)
     p, q = length[..., 0], length[..., 1]
-    # b q g^2 + (a q - c p) g - b p = 0; each branch is written so that nothing cancels.
-    tilt = first * q - second * p
-    inside = tilt**2 + 4 * cross**2 * p * q
+    # In units of the spin lengths: minimise (a + 2 b g + c g^2)/(1 + g^2), that is b g^2 + (a - c) g - b = 0. Each
+    # branch is written so that nothing cancels.
+    tilt, b = first / p - second / q, cross / (jnp.sqrt(p) * jnp.sqrt(q))
+    inside = tilt**2 + 4 * b**2
     flat = inside == 0
     root = jnp.sqrt(jnp.where(flat, 1.0, inside))
-    low = -2 * cross * p / jnp.where(tilt <= 0, root - tilt, 1.0)
-    high = -(root + tilt) / jnp.where(cross == 0, -1.0 / GAIN_LIMIT, 2 * cross * q)
-    return jnp.where(flat, 1.0, jnp.clip(jnp.where(tilt <= 0, low, high), -GAIN_LIMIT, GAIN_LIMIT))
+    low = -2 * b / jnp.where(tilt <= 0, root - tilt, 1.0)
+    high = -(root + tilt) / jnp.where(b == 0, -1.0 / GAIN_LIMIT, 2 * b)
+    gain = jnp.where(flat, 1.0, jnp.where(tilt <= 0, low, high) * jnp.sqrt(p / q))
+    return jnp.clip(gain, -GAIN_LIMIT, GAIN_LIMIT)

@@ -1,0 +1,66 @@
+"""Checks: figures that say whether a solution may be trusted, and the outcome they decide.
+
+d_over_n               optical depth over atom number (its square with finite_atoms): size of what is neglected
+transverse_excess      (cooling + heating + losses)/Gamma-tilde - 1: Gamma-tilde cannot be below what it includes
+uncertainty_violation  minus the smallest eigenvalue of covariance + i/2 commutator, per atom
+not_finite             1 where a number of the state is infinite or not a number
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from darkstate.backend import jax, jnp
+from darkstate.errors import Outcome
+from darkstate.spins.ensembles import Rates, SpinEnsembles
+from darkstate.spins.state import Isotropic
+
+LIMITS: dict[str, tuple[float, Outcome]] = {
+    "d_over_n": (0.05, Outcome.outside_validity),
+    # 002 fits Gamma-tilde = 0.233 /ms where its own rates add up to 0.235 /ms (Fig. 2c); that much is let pass.
+    "transverse_excess": (0.02, Outcome.outside_validity),
+    "inverted_decay": (0.0, Outcome.outside_validity),
+    "unequal_z": (1e-9, Outcome.outside_validity),
+    "uncertainty_violation": (1e-12, Outcome.unphysical_covariance),
+    "not_finite": (0.5, Outcome.not_converged),
+    "empty": (1 - 1e-12, Outcome.unstable),
+    "growth_rate": (-1e-300, Outcome.unstable),
+}
+"""Largest value each check may have, and the outcome beyond it; `numerical_error` has the method's tolerance."""
+
+
+def decide(checks: dict[str, Any], *, tolerance: Any = 0.0) -> Any:
+    """Outcome code of each point: the most severe one of the checks beyond their limits [...].
+
+    Args:
+        checks: figures by name [...]; one that is not a number counts as not converged.
+        tolerance: limit of `numerical_error`.
+    """
+    code = jnp.zeros((), int)
+    for name, value in checks.items():
+        limit, outcome = LIMITS.get(name, (tolerance, Outcome.not_converged))
+        beyond = jnp.where(value <= limit, int(Outcome.ok), int(outcome))
+        code = jnp.maximum(code, jnp.where(jnp.isnan(value), int(Outcome.not_converged), beyond))
+    return code
+
+
+def d_over_n(model: SpinEnsembles, *, finite_atoms: bool = False) -> Any:
+    """Relative size of what is neglected: d/N, or d/N^2 with finite_atoms; the worse ensemble counts [].
+
+    The drive's cooling is mu^2 Gamma, so that d = (d Gamma) mu^2 / cooling.
+    """
+    gamma = model.drive.cooling / model.mu**2
+    depth = model.drive.collective / jnp.where(gamma == 0, jnp.inf, gamma)
+    return jnp.max(depth / model.atoms ** (2 if finite_atoms else 1))
+
+
+def transverse_excess(rates: Rates) -> Any:
+    """How far cooling + heating + losses exceed the Gamma-tilde they are part of, relative; the worse ensemble []."""
+    parts = rates.cooling + rates.heating + rates.up_to_h + rates.down_to_h
+    nothing = (parts == 0) & (rates.transverse == 0)
+    return jnp.max(jnp.where(nothing, -1.0, parts / jnp.where(nothing, 1.0, rates.transverse) - 1))
+
+
+def not_finite(state: Isotropic) -> Any:
+    """1.0 where any number of the state is infinite or not a number, else 0.0 []."""
+    return jnp.max(jnp.stack([jnp.max(~jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state)])).astype(float)
