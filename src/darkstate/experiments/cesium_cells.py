@@ -245,8 +245,8 @@ class CesiumCells:
         parts = total.cooling + total.heating + total.up_to_h + total.down_to_h
         if total.transverse < parts:
             found.append(
-                f"Gamma-tilde = {total.transverse:.4g} /s is below cooling + heating + losses = {parts:.4g} /s, which are "
-                "part of it"
+                f"Gamma-tilde = {total.transverse:.4g} /s is below cooling + heating + losses = {parts:.4g} /s, "
+                "which are part of it"
             )
         if self.noise.t1_dark is not None and self.noise.t2_dark > 2 * self.noise.t1_dark:
             found.append("T2 in the dark exceeds 2 T1, which no noise process allows")

@@ -48,7 +48,7 @@ class AdiabaticClosedForm:
     """001 Eqs. (14) and (21), 000 Eq. (B3): what the papers' curves were drawn with. For `evolve`.
 
     Validity: one drive segment of constant strength; populations slow against the collective decay (the error in xi
-    reaches 2e-3 at Z = 1.5 and 1.8e-2 at Z = 2.5); N to infinity; ensembles of equal Z.
+    reaches 2.3e-3 at Z = 1.5 and 1.8e-2 at Z = 2.5); N to infinity; ensembles of equal Z.
     """
 
     name: str = dataclasses.field(default="eq21", init=False)

@@ -66,12 +66,17 @@ def one_way(model: SpinEnsembles, rates: Rates) -> tuple[Any, Any]:
         sidebands cancel in `drive` when both ensembles have the same Z.
     """
     t, (first, second) = model.transmission, (rates.collective[0], rates.collective[1])
-    # sqrt(c_I c_II) has no derivative where one factor is zero. Where both are, its slope along equal ensembles is that
-    # of their mean; where light reaches only one ensemble, or none passes, both effects vanish and slope 0 is returned.
+    # sqrt(c_I c_II) has no derivative where a factor is zero. Where the drive is off in both, it rises with the common
+    # strength, c_I sqrt(D_II/D_I) for drive rates D; where both D are zero, its slope along equal ensembles is that of
+    # the mean. Where light reaches only one ensemble, or none passes, both effects vanish and slope 0 is returned.
     dark, blocked = (first == 0) & (second == 0), (t == 0) | (first == 0) | (second == 0)
+    full = model.drive.collective[0], model.drive.collective[1]
+    lit = (full[0] > 0) & (full[1] > 0)
+    rising = first * jnp.sqrt(jnp.where(lit, full[1], 1.0) / jnp.where(lit, full[0], 1.0))
+    off = jnp.where(lit, rising, (first + second) / 2)
     path = jnp.sqrt(jnp.where(t == 0, 1.0, t))
-    geometric = jnp.sqrt(jnp.where(blocked, 1.0, first)) * jnp.sqrt(jnp.where(blocked, 1.0, second))
-    root = path * jnp.where(dark & (t != 0), (first + second) / 2, jnp.where(blocked, 0.0, geometric))
+    both = jnp.sqrt(jnp.where(blocked, 1.0, first)) * jnp.sqrt(jnp.where(blocked, 1.0, second))
+    root = path * jnp.where(dark & (t != 0), off, jnp.where(blocked, 0.0, both))
     passive, active = model.mu[0] * model.nu[1], model.nu[0] * model.mu[1]
     return root * (passive + active), root * (passive - active)
 
