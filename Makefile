@@ -49,13 +49,13 @@ doctest: env ## run the examples in docstrings, README.md and docs/*.md
 	@$(PYTEST) --doctest-modules src README.md docs
 
 docs: env ## build the pages, warnings are errors
-	@$(BIN)/sphinx-build -q -W -n --keep-going -b html docs docs/_build/html
+	@$(BIN)/sphinx-build -q -E -W -n --keep-going -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 bench: env ## run the benchmarks
 	@for file in benchmarks/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
 
-check: lint types layers docs doctest slow test ## everything above: what CI runs
+check: lint types layers docs doctest bench slow test ## everything above: what CI runs
 
 clean: ## remove what was built (.venv stays)
 	@rm -rf build dist docs/_build docs/api docs/gallery

@@ -64,7 +64,7 @@ def peer(d, z, t_eval, **options):
         dsigma = -(gt + dg * n2 * p) * sigma + n2 * (gt + dg * n2 * p**2 / z**2) + dup + ddn
         return [dup, ddn, out * n2 - 2 * back * h, dsigma]
 
-    start = [e.ensembles.initial_up, e.ensembles.initial_down, 0.0, 1.0]
+    start = [e.cell.initial_up, e.cell.initial_down, 0.0, 1.0]
     up, dn, _, sigma = solve_ivp(rhs, (0, t_eval[-1]), start, t_eval=t_eval, rtol=1e-8, atol=1e-11, **options).y
     n2 = up + dn
     return (8 * sigma + 14 * dn) / (n2 * ((up - dn) / n2 + 7))

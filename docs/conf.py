@@ -43,14 +43,16 @@ napoleon_numpy_docstring = False
 nitpick_ignore_regex = [(r"py:.*", r"(?!darkstate\b)\w+(\.\w+)+")]
 
 html_theme = "pydata_sphinx_theme"
+html_title = "darkstate"
 html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": False,
+    "header_links_before_dropdown": 9,
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
     "pygments_light_style": "tango",
 }
-html_sidebars = {"index": []}
+html_sidebars = {"**": []}
 
 if any((HERE.parent / "examples").glob("*.py")):
     extensions.append("sphinx_gallery.gen_gallery")

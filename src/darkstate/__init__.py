@@ -1,15 +1,21 @@
 """darkstate: from lab parameters to predicted and certified entanglement by engineered dissipation.
 
-Names load on first use, so that `import darkstate` is instant and lab files can be checked without JAX.
+Names load on first use, so that `import darkstate` is instant and lab files can be checked without JAX. JAX is put into
+64 bit here, whether it is imported before or after: single precision certifies nothing.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+os.environ.setdefault("JAX_ENABLE_X64", "1")
+if "jax" in sys.modules:
+    sys.modules["jax"].config.update("jax_enable_x64", True)
 
 _HOME = {
     # lab files and predictions

@@ -1,7 +1,8 @@
 """JAX as darkstate uses it: 64 bit, compiled programs kept on disk, dataclasses as pytrees.
 
-Variances are differences of large numbers: single precision certifies nothing, so 64 bit is switched on for the whole
-process. Compiled programs live in the user's cache folder; JAX_COMPILATION_CACHE_DIR moves them.
+Variances are differences of large numbers: single precision certifies nothing, so `import darkstate` switches 64 bit on
+for the whole process; it is made sure of here. Compiled programs live in the user's cache folder;
+JAX_COMPILATION_CACHE_DIR moves them.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-
-os.environ.setdefault("JAX_ENABLE_X64", "1")
 
 import jax
 import jax.numpy as jnp

@@ -104,6 +104,11 @@ def _refuse_out_of_range(section: Any) -> None:
     """Raise on a plain number outside its range; values under a JAX transformation are taken as they are."""
     for name, spec in specs(section):
         value = getattr(section, name)
+        if isinstance(value, str) and not spec.choices:
+            raise ArgumentError(
+                f"Argument `{name}` ({spec.doc}) must be a number in SI units, but is the text {value[:40]!r}; units "
+                "are read in lab files and in load(..., overrides=[...])."
+            )
         if isinstance(value, (int, float)) and not spec.choices and not (isfinite(value) and spec.admits(value)):
             raise ArgumentError(f"Argument `{name}` ({spec.doc}) must be {spec.allowed}, but is {value:g} in SI units.")
 

@@ -219,6 +219,7 @@ def test_duration_of_an_empty_segment():
     assert float(slopes(jnp.array([0.015, 0.0]), times)[0, 1]) == pytest.approx(difference, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_slope_where_the_light_comes_on():
     """Strength 0 of unequal cells: the joint source sqrt(s D_I s D_II) has the slope sqrt(D_I D_II), not the mean."""
     model = two_levels(1.5, d=40, gd_add=2, ensembles__optical_depth=10.0).model()
@@ -259,7 +260,9 @@ def special(question):
     return list(table), jnp.array(list(table.values())), jax.jit(jax.value_and_grad(answer))
 
 
-@pytest.mark.parametrize("question", ["steady", "pulsed", pytest.param("adiabatic", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "question", ["steady", *(pytest.param(q, marks=pytest.mark.slow) for q in ("pulsed", "adiabatic"))]
+)
 @pytest.mark.parametrize("place", SPECIAL)
 def test_gradients_are_numbers_at_special_values(place, question):
     keys, x, value_and_slopes = special(question)

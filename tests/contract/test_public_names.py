@@ -39,3 +39,10 @@ def test_every_parameter_is_described(kind):
             assert spec.symbol and spec.doc and spec.source, f"{kind}: {name}"
             assert not spec.doc.endswith("."), f"{kind}: {name}"
     assert seen >= 12
+
+
+@pytest.mark.parametrize("order", ["import jax, darkstate", "import darkstate, jax"])
+def test_jax_is_in_64_bit_whichever_is_imported_first(order):
+    code = f"{order}; print(jax.numpy.ones(1).dtype)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "float64"

@@ -80,8 +80,12 @@ def test_points_give_chi_squared(tmp_path, uncertain):
     file = tmp_path / "points.csv"
     file.write_text(f"# three made-up points\nt_ms,xi,xi_err\n{rows}\n")
     prediction = ds.predict(ds.load(KRAUTER), data=file)
-    assert prediction.points.chi_squared(prediction.times, prediction.xi.value) == pytest.approx(12.0, abs=1e-3)
-    assert "chi^2         12.00 for 3 points" in str(prediction)
+    chi = prediction.points.chi_squared(prediction.times, prediction.xi.value)
+    # three degrees of freedom: P(chi^2 > 12) = 0.0073832, Abramowitz and Stegun Eq. 26.4.4
+    assert chi == pytest.approx(12.0, abs=1e-3)
+    assert prediction.points.chance(chi) == pytest.approx(0.0073832, abs=2e-6)
+    assert "chi^2         12.00 for 3 points, p = 0.0074; the band is not counted" in str(prediction)
+    assert "the points do not agree with this prediction" in str(prediction)
 
 
 @pytest.mark.parametrize(
@@ -164,3 +168,24 @@ def test_explain_ends_in_the_number_of_the_steady_state():
 def test_explain_refuses_an_unknown_quantity():
     with pytest.raises(InputError, match="did you mean 'polarization'"):
         ds.explain("polarisation", ds.load(KRAUTER))
+
+
+def test_a_new_lab_file_predicts_what_its_model_does(tmp_path, monkeypatch):
+    from darkstate.experiments.template import write_new
+
+    monkeypatch.chdir(tmp_path)
+    fresh = ds.predict(ds.load(write_new("ours", "cesium_cells")))
+    np.testing.assert_array_equal(fresh.xi.value, ds.predict(ds.load(KRAUTER, case="a")).xi.value)
+
+
+def test_unequal_cells_are_told_their_best_gain():
+    lab = ds.load(KRAUTER, overrides=["second.ensembles.optical_depth=20"])
+    prediction = ds.predict(lab)
+    gain, xi_g = prediction.best_gain
+    assert gain > 1.1 and xi_g < prediction.window.minimum
+    assert f"g = {gain:.3g} of ensemble II gives xi_g = {xi_g:.4f}" in str(prediction)
+
+
+def test_a_path_is_not_a_lab():
+    with pytest.raises(ds.ArgumentError, match="must come from darkstate.load"):
+        ds.predict("labs/krauter2011.toml")

@@ -22,13 +22,17 @@ app = typer.Typer(
 )
 
 LabArgument = Annotated[Path, typer.Argument(metavar="LAB.toml", help="The lab file.")]
-Case = Annotated[str | None, typer.Option(metavar="NAME", help="Case of the lab file, or 'all'.")]
-OneCase = Annotated[str | None, typer.Option("--case", metavar="NAME", help="Case of the lab file.")]
+Case = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Case of the lab file, or 'all'; else its default case.")
+]
+OneCase = Annotated[
+    str | None, typer.Option("--case", metavar="NAME", help="Case of the lab file; else its default case.")
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help='Change a value, such as drive.rate="2 /ms"; repeatable.'),
 ]
-Out = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the files go.")]
+Out = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the files go; else results/LAB-CASE.")]
 
 
 _HELP = """Entanglement by engineered dissipation: from the numbers of a laboratory to what it will see.

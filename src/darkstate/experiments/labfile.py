@@ -47,11 +47,11 @@ class Lab:
 
     name: str
     path: str
-    text: str
+    text: str = dataclasses.field(repr=False)
     digest: str
     experiment: Experiment
     uncertainties: Mapping[str, float]
-    written: Mapping[str, str]
+    written: Mapping[str, str] = dataclasses.field(repr=False)
     case: str | None
     cases: tuple[str, ...]
     title: str

@@ -97,10 +97,10 @@ def _entry(section: type, key: str, spec: Spec, published: Mapping[str, Any]) ->
     """A parameter with its comment; commented out where a default serves."""
     required = is_required(section, key)
     default = None if required else getattr(section, key)
-    value = published.get(key, default) if required or default is None else default
-    needed = required or (default is None and key in published)
+    value = published.get(key, default)
+    needed = required or key in published
     if value is None:
-        value = {"1": 1.5, "1/s": "28 /s", "Hz": "850 MHz", "s": "15 ms"}[spec.unit]
+        value = {"1": 1.5 if spec.admits(1.5) else 0.01, "1/s": "28 /s", "Hz": "850 MHz", "s": "15 ms"}[spec.unit]
     elif not isinstance(value, str) and spec.unit != "1":
         value = format_si(value, spec.unit)
     text = f'"{value}"' if isinstance(value, str) else f"{value!r}" if isinstance(value, int) else f"{value:g}"

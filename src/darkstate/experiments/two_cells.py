@@ -119,7 +119,8 @@ def with_values(experiment: _E, values: Mapping[str, Any]) -> _E:
         An experiment of the same class.
 
     Raises:
-        ArgumentError: a key names no parameter, or one that ensemble II cannot have of its own; a number out of range.
+        ArgumentError: a key names no parameter or one that ensemble II cannot have of its own, or a value is no number
+            in the allowed range.
 
     Example:
         >>> from darkstate.experiments import CATALOGUE

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from darkstate.backend import jax
 from darkstate.errors import ArgumentError, Outcome
 from darkstate.solve.solution import Solution
-from darkstate.spins.state import SpinState
-from darkstate.witness.epr import best_gain, epr_variance
+from darkstate.witness.epr import derived
 
 
 def to_dataset(solution: Solution) -> xr.Dataset:
@@ -36,7 +34,7 @@ def to_dataset(solution: Solution) -> xr.Dataset:
     if solution.times is None:
         raise ArgumentError("Argument `solution` must come from evolve; a steady state has no time axis.")
     state = solution.state
-    xi, xi_g, gain, polarization = _derived(state)
+    xi, xi_g, gain, polarization = derived(state)
 
     def over_time(values: Any, text: str) -> tuple[str, np.ndarray, dict[str, str]]:
         return ("t", np.asarray(values), {"units": "1", "long_name": text})
@@ -57,10 +55,3 @@ def to_dataset(solution: Solution) -> xr.Dataset:
         },
         coords={"t": ("t", np.asarray(solution.times), {"units": "s"}), "ensemble": ["I", "II"]},
     )
-
-
-@jax.jit
-def _derived(state: SpinState) -> tuple[Any, Any, Any, Any]:
-    """xi, xi_g, best gain and polarisation, as one compiled program."""
-    gain = best_gain(state)
-    return epr_variance(state).value, epr_variance(state, gain).value, gain, state.polarization

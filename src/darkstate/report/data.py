@@ -28,6 +28,12 @@ class Points:
         """Sum of squared deviations from a curve, in standard errors (straight lines between its points)."""
         return float((((self.xi - np.interp(self.times, times, curve)) / self.xi_err) ** 2).sum())
 
+    def chance(self, chi_squared: float) -> float:
+        """Probability of at least this chi-squared by noise alone, if the curve is right and nothing was fitted."""
+        from scipy.special import gammaincc
+
+        return float(gammaincc(len(self.times) / 2, chi_squared / 2))
+
 
 def read_points(path: str | Path, *, until: float) -> Points:
     """Read a CSV table with the columns t_ms (or t_s, t_us), xi and xi_err; lines starting with # are comments.

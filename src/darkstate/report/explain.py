@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 
-from darkstate.errors import InputError
+from darkstate.errors import InputError, Outcome
 from darkstate.experiments import Experiment
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.two_cells import second_cell
@@ -98,7 +98,7 @@ def _populations(e: Experiment) -> tuple[float, float, float]:
     """Steady fractions of ensemble I as the closed form gives them."""
     from darkstate.solve.steady_state import steady_state
 
-    m = steady_state(e.model()).state.moments
+    m = steady_state(e.model(), throw=False).state.moments
     return float(m.up[0]), float(m.down[0]), float(m.h[0])
 
 
@@ -107,7 +107,11 @@ def _xi(e: Experiment) -> str:
     from darkstate.witness.epr import best_gain, epr_variance
 
     cell, k = e.cell, e.cell.total
-    state = steady_state(e.model()).state
+    solution = steady_state(e.model(), throw=False)
+    outcome = Outcome(int(solution.outcome))
+    if outcome is not Outcome.ok:
+        return f"xi of the steady state cannot be explained, {outcome.name}: {outcome.meaning}. Cure: {outcome.cure}."
+    state = solution.state
     value = float(epr_variance(state).value)
     plain = second_cell(e) == e and float(e.cells.transmission) == 1 and float(e.field.larmor_mismatch) == 0
     lines = ["EPR variance in the steady state, all light on (001 Eqs. 5, 15; 23 for caesium); separable: xi >= 1"]

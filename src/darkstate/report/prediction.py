@@ -16,7 +16,7 @@ import numpy as np
 
 from darkstate import provenance
 from darkstate.backend import jax, jnp
-from darkstate.errors import InputError, Outcome
+from darkstate.errors import ArgumentError, InputError, Outcome
 from darkstate.experiments import Experiment
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.two_cells import second_cell, with_values
@@ -27,14 +27,14 @@ from darkstate.solve.methods import MomentEquations
 from darkstate.solve.solution import Solution
 from darkstate.solve.steady_state import steady_state
 from darkstate.storage import write_atomic
-from darkstate.witness.epr import WitnessValue, epr_variance
+from darkstate.witness.epr import WitnessValue, derived, epr_variance
 from darkstate.witness.window import Window, window
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """What `predict` returns; prints as a table.
 
@@ -67,6 +67,13 @@ class Prediction:
         return WitnessValue(self.window.minimum, self.xi.uncertainty[near])
 
     @property
+    def best_gain(self) -> tuple[float, float]:
+        """The best gain g at the grid point of smallest xi, and the xi_g it gives there."""
+        near = int(np.argmin(np.abs(self.times - self.window.at)))
+        _, xi_g, gain, _ = derived(self.solution.state)
+        return float(gain[near]), float(xi_g[near])
+
+    @property
     def verdict(self) -> str:
         """One sentence; a bad outcome gives no verdict."""
         outcome = Outcome(int(self.solution.outcome))
@@ -76,20 +83,25 @@ class Prediction:
     def __str__(self) -> str:
         return _table(self)
 
+    def __repr__(self) -> str:
+        return f"<Prediction of {self.lab.name}: {self.verdict}>"
+
     def plot(self, ax: Any, *, label: str | None = None, curve: int = 0) -> None:
-        """Draw xi(t), its band and the points into axes; `curve` picks colour and dashes."""
+        """Draw xi(t), its band, the segments' borders and the points into axes; `curve` picks colour and dashes."""
         scale, unit = _clock(self.times[-1])
         t, colour = self.times * scale, COLOURS[curve % len(COLOURS)]
         ax.plot(t, self.xi.value, DASHES[curve % len(DASHES)], color=colour, label=label)
         if self.xi.uncertainty is not None:
             low, high = self.xi.value - self.xi.uncertainty, self.xi.value + self.xi.uncertainty
             ax.fill_between(t, low, high, color=colour, alpha=0.25, linewidth=0)
-        if self.points is not None:
+        for border in _grid(self.lab.experiment)[1]:
+            ax.axvline(border * scale, color="0.85", linewidth=0.8, zorder=0)
+        if self.points is not None and curve == 0:  # the same points for every case
             p = self.points
-            ax.errorbar(p.times * scale, p.xi, p.xi_err, fmt="o", color=colour, markersize=3, linewidth=0.8)
+            ax.errorbar(p.times * scale, p.xi, p.xi_err, fmt="o", color="k", markersize=3, linewidth=0.8)
         ax.set_xlim(t[0], t[-1])
-        ax.set_xlabel(f"time $t$ ({unit})")
-        ax.set_ylabel(r"EPR variance $\xi(t)$")
+        ax.set_xlabel(f"time t ({unit})")
+        ax.set_ylabel("EPR variance ξ(t)")
 
     def to_dataset(self) -> xr.Dataset:
         """Labelled dataset: xi(t) and more, with units and provenance in its attributes."""
@@ -113,7 +125,7 @@ class Prediction:
         return _save({self.lab.case or self.lab.name: self}, self.to_dataset(), Path(folder))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions:
     """One `Prediction` per case of a lab file; prints as their tables."""
 
@@ -154,13 +166,16 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction:
         A `Prediction`.
 
     Raises:
-        InputError: the data file cannot be used; an uncertainty is given where xi has no derivative.
+        ArgumentError: `lab` is no lab that was loaded.
+        InputError: the data file cannot be used, or an uncertainty is given where xi has no derivative.
 
     Example:
         >>> import darkstate as ds
         >>> print(f"{ds.predict(ds.load(ds.shipped_labs()['krauter2011'])).window.minimum:.4f}")
         0.8225
     """
+    if not isinstance(lab, Lab):
+        raise ArgumentError(f"Argument `lab` must come from darkstate.load(path), but is a {type(lab).__name__}.")
     experiment, keys = lab.experiment, tuple(lab.uncertainties)
     times, borders = _grid(experiment)
     points = None if data is None else read_points(data, until=float(times[-1]))
@@ -265,7 +280,7 @@ def _table(p: Prediction) -> str:
     if w.opens is None:
         span = "never"
     elif w.closes is None:
-        span = f"from {w.opens * scale:.3g} {unit} to the end ({p.times[-1] * scale:.4g} {unit})"
+        span = f"from {w.opens * scale:.3g} {unit} to the end of the protocol at {p.times[-1] * scale:.4g} {unit}"
     else:
         length = (w.closes - w.opens) * scale
         span = f"from {w.opens * scale:.3g} to {w.closes * scale:.4g} {unit} ({length:.3g} {unit})"
@@ -285,9 +300,18 @@ def _table(p: Prediction) -> str:
             f"numerical error {checks['numerical_error']:.0e}",
         ),
     ]
+    if p.lab.uncertainties:
+        rows.append(("uncertainty", f"of {', '.join(p.lab.uncertainties)}; all else is taken as exact"))
+    gain, xi_g = p.best_gain
+    if abs(gain - 1) > 0.005 and w.opens is not None:
+        rows.insert(1, ("best gain", f"g = {gain:.3g} of ensemble II gives xi_g = {xi_g:.4f} there"))
     if p.points is not None:
         chi = p.points.chi_squared(p.times, np.asarray(p.xi.value))
-        rows.append(("chi^2", f"{chi:.2f} for {len(p.points.times)} points"))
+        chance = p.points.chance(chi)
+        said = f"{chi:.2f} for {len(p.points.times)} points, p = {chance:.2g}; the band is not counted"
+        rows.append(("chi^2", said))
+        if chance < 0.01:
+            rows.append(("warning", "the points do not agree with this prediction"))
     rows += [("warning", text) for text in p.lab.experiment.warnings()]
     head = p.lab.name + (f", case {p.lab.case}" if p.lab.case else "") + (f": {p.lab.title}" if p.lab.title else "")
     width = max(len(name) for name, _ in rows)
@@ -323,8 +347,8 @@ def _csv(cases: dict[str, Prediction]) -> str:
         errors = [""] * len(p.times) if p.xi.uncertainty is None else [f"{e:.9g}" for e in p.xi.uncertainty]
         for t, x, e in zip(p.times, p.xi.value, errors, strict=True):
             lines.append(f"prediction,{case},{t * 1e3:.9g},{x:.12g},{e}")
-        if p.points is not None:
+        if p.points is not None and case == next(iter(cases)):
             for t, x, e in zip(p.points.times, p.points.xi, p.points.xi_err, strict=True):
-                lines.append(f"data,{case},{t * 1e3:.9g},{x:.9g},{e:.9g}")
+                lines.append(f"data,,{t * 1e3:.9g},{x:.9g},{e:.9g}")
         lines += [f"separable,{case},{t * 1e3:.9g},1," for t in (p.times[0], p.times[-1])]
     return "\n".join(lines) + "\n"

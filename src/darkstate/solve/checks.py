@@ -19,6 +19,7 @@ LIMITS: dict[str, tuple[float, Outcome]] = {
     "d_over_n": (0.05, Outcome.outside_validity),
     # 002 fits Gamma-tilde = 0.233 /ms where its own rates add up to 0.235 /ms (Fig. 2c); that much is let pass.
     "transverse_excess": (0.02, Outcome.outside_validity),
+    "out_of_range": (1e-9, Outcome.outside_validity),
     "inverted_decay": (0.0, Outcome.outside_validity),
     "unequal_z": (1e-9, Outcome.outside_validity),
     "uncertainty_violation": (1e-12, Outcome.unphysical_covariance),
@@ -59,6 +60,22 @@ def transverse_excess(rates: Rates) -> Any:
     parts = rates.cooling + rates.heating + rates.up_to_h + rates.down_to_h
     nothing = (parts == 0) & (rates.transverse == 0)
     return jnp.max(jnp.where(nothing, -1.0, parts / jnp.where(nothing, 1.0, rates.transverse) - 1))
+
+
+def out_of_range(model: SpinEnsembles) -> Any:
+    """Largest distance of a parameter from its range: N, mu >= 1, rates >= 0, t and fractions in [0, 1] []."""
+    causes = (model.dark, model.drive, model.pump, model.repump)
+    beyond = [
+        1 - model.atoms,
+        1 - model.mu,
+        -model.transmission,
+        model.transmission - 1,
+        -model.initial_up,
+        -model.initial_down,
+        model.initial_up + model.initial_down - 1,
+        *(-rate for rate in jax.tree.leaves(causes)),
+    ]
+    return jnp.max(jnp.stack([jnp.max(value) for value in beyond]))
 
 
 def not_finite(state: Isotropic) -> Any:

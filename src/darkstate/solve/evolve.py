@@ -15,7 +15,7 @@ import numpy as np
 
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError
-from darkstate.solve.checks import d_over_n, decide, not_finite, transverse_excess
+from darkstate.solve.checks import d_over_n, decide, not_finite, out_of_range, transverse_excess
 from darkstate.solve.integrate import integrate
 from darkstate.solve.methods import AdiabaticClosedForm, MomentEquations
 from darkstate.solve.solution import Solution
@@ -59,8 +59,9 @@ def evolve(
     rate that turns negative (inverted spins, superradiance), are outside_validity; all limits are in `solve.checks`.
 
     Raises:
-        OutcomeError: a check failed and `throw` is set. ArgumentError: times not increasing from 0 on; a method that
-        does not accept the protocol; `substeps` left open inside jit, vmap or grad.
+        OutcomeError: a check failed and `throw` is set.
+        ArgumentError: the times do not increase from 0 on, the method does not accept the protocol, or it leaves
+            `substeps` open inside jit, vmap or grad.
 
     Example:
         >>> from darkstate.experiments.two_level_ensembles import *
@@ -70,6 +71,11 @@ def evolve(
         >>> print(f"{epr_variance(solution.state).value[-1]:.9f}")
         0.562169740
     """
+    if not isinstance(model, SpinEnsembles):
+        raise ArgumentError(
+            f"Argument `model` must be a SpinEnsembles, but is a {type(model).__name__}; from a lab file take "
+            "`lab.experiment.model()`."
+        )
     _check_times(times)
     times = jnp.asarray(times, float)
     if isinstance(method, AdiabaticClosedForm):
@@ -199,7 +205,7 @@ def _moments(
         "inverted_decay": -slowest,
         "transverse_excess": excess,
         "d_over_n": d_over_n(model, finite_atoms=finite),
-        **_state_checks(states),
+        **_common_checks(model, states),
     }
     where = jnp.argsort(order, stable=True)[1 : len(times) + 1]
     found = jax.tree.map(lambda leaf: leaf[where], states)
@@ -216,13 +222,17 @@ def _adiabatic(model: SpinEnsembles, times: Any) -> Solution:
         "inverted_decay": -decay_rates((states.up - states.down) / 2, rates).min(),
         "transverse_excess": transverse_excess(rates),
         "d_over_n": d_over_n(model),
-        **_state_checks(states),
+        **_common_checks(model, states),
     }
     return Solution(_state(model, states), times, decide(checks), checks)
 
 
-def _state_checks(states: Isotropic) -> dict[str, Any]:
-    return {"uncertainty_violation": -states.uncertainty_defect.min(), "not_finite": not_finite(states)}
+def _common_checks(model: SpinEnsembles, states: Isotropic) -> dict[str, Any]:
+    return {
+        "out_of_range": out_of_range(model),
+        "uncertainty_violation": -states.uncertainty_defect.min(),
+        "not_finite": not_finite(states),
+    }
 
 
 def _state(model: SpinEnsembles, states: Isotropic) -> SpinState:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from darkstate.backend import jax, jnp
+from darkstate.errors import ArgumentError
 
 GRID = 65
 HALVINGS = 52
@@ -25,16 +26,21 @@ def optimum(function: Callable[[Any], Any], low: float, high: float) -> tuple[An
         low, high: bounds; an optimum at a bound is returned as that bound.
 
     Returns:
-        (x*, f(x*)).
+        (x*, f(x*)); not a number where the function is none at the optimum.
 
     Validity: the lowest of 65 grid points must be a neighbour of the minimum (no structure narrower than the grid); the
     derivative of x* needs a positive second derivative there.
+
+    Raises:
+        ArgumentError: the bounds are not in order.
 
     Example:
         >>> x, f = optimum(lambda x: (x - 2.0) ** 2 + 1.0, 0.0, 5.0)
         >>> print(f"{x:.6f} {f:.6f}")
         2.000000 1.000000
     """
+    if not any(isinstance(x, jax.core.Tracer) for x in (low, high)) and not low < high:
+        raise ArgumentError(f"Arguments `low` and `high` must satisfy low < high, but are {low} and {high}.")
     slope = jax.grad(function)
     grid = jnp.linspace(low, high, GRID)
     k = jnp.argmin(jax.vmap(function)(grid))
@@ -52,4 +58,5 @@ def optimum(function: Callable[[Any], Any], low: float, high: float) -> tuple[An
     curvature = jax.grad(slope)(found)
     newton = found - slope(found) / jax.lax.stop_gradient(jnp.where(curvature > 0, curvature, 1.0))
     best = jnp.where(inside, newton, jnp.where(found - low < high - found, low, high))
-    return best, function(best)
+    value = function(best)
+    return jnp.where(jnp.isnan(value), jnp.nan, best), value

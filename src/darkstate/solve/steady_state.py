@@ -6,7 +6,7 @@ from typing import Any
 
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError
-from darkstate.solve.checks import d_over_n, decide, not_finite, transverse_excess
+from darkstate.solve.checks import d_over_n, decide, not_finite, out_of_range, transverse_excess
 from darkstate.solve.methods import ClosedForm
 from darkstate.solve.solution import Solution
 from darkstate.spins.closed_forms import decay_rates, steady_moments
@@ -39,8 +39,8 @@ def steady_state(
     Validity: N to infinity.
 
     Raises:
-        OutcomeError: `unstable` where no atoms stay in the subsystem or the fluctuations grow; other outcomes as in
-        `solve.checks`. ArgumentError: another method.
+        OutcomeError: `unstable` where no atoms stay in the subsystem or the fluctuations grow; see `solve.checks`.
+        ArgumentError: another method.
 
     Example:
         >>> from darkstate.experiments.two_level_ensembles import *
@@ -68,6 +68,7 @@ def _closed_form(model: SpinEnsembles, strengths: Any) -> Solution:
         "uncertainty_violation": -found.uncertainty_defect,
         "transverse_excess": transverse_excess(rates),
         "d_over_n": d_over_n(model),
+        "out_of_range": out_of_range(model),
         "not_finite": not_finite(found),
     }
     return Solution(SpinState(moments, model.atoms, model.hyperfine_spin), None, decide(checks), checks)

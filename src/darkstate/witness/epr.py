@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import isnan
 from typing import Any
 
-from darkstate.backend import jnp
+from darkstate.backend import jax, jnp
 from darkstate.parameters import pytree
 from darkstate.spins.state import SpinState
 
@@ -142,3 +142,10 @@ def best_gain(state: SpinState) -> Any:
     high = -(root + tilt) / jnp.where(b == 0, -1.0 / GAIN_LIMIT, 2 * b)
     gain = jnp.where(flat, 1.0, jnp.where(tilt <= 0, low, high) * jnp.sqrt(p / q))
     return jnp.clip(gain, -GAIN_LIMIT, GAIN_LIMIT)
+
+
+@jax.jit
+def derived(state: SpinState) -> tuple[Any, Any, Any, Any]:
+    """What results list of a state, as one compiled program: xi, xi_g, best gain [...], polarisation [... 2]."""
+    gain = best_gain(state)
+    return epr_variance(state).value, epr_variance(state, gain).value, gain, state.polarization
