@@ -45,6 +45,7 @@ def errors(substeps):
     return np.array(true), np.asarray(found.checks["numerical_error"])
 
 
+@pytest.mark.slow
 def test_halving_the_step_gains_a_factor_of_thirty_two():
     """Order five on nonlinear moment equations of 16 random models, everything unequal."""
     coarse, fine = errors(2)[0], errors(4)[0]

@@ -7,6 +7,8 @@ import xarray as xr
 from darkstate.errors import InputError
 from darkstate.report.papers import FIGURES, draw
 
+pytestmark = pytest.mark.slow  # seven figures drawn and read back
+
 
 @pytest.fixture(scope="module")
 def figure(tmp_path_factory):
