@@ -18,7 +18,7 @@ from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(
-    r"^```console\n(?P<session>.*?)^```|^```\{code-block\} \w+\n:caption: (?P<file>\S+)\n+(?P<text>.*?)^```",
+    r"^```console\n(?P<transcript>.*?)^```|^```\{code-block\} \w+\n:caption: (?P<file>\S+)\n+(?P<text>.*?)^```",
     re.M | re.S,
 )
 
@@ -34,9 +34,9 @@ def run(arguments: list[str]) -> str:
     return out.getvalue()
 
 
-def commands(session: str) -> list[tuple[str, str]]:
+def commands(transcript: str) -> list[tuple[str, str]]:
     """Command lines of a console block and the text below each."""
-    parts = re.split(r"^\$ (.*)\n", session.replace("\\\n", ""), flags=re.M)[1:]
+    parts = re.split(r"^\$ (.*)\n", transcript.replace("\\\n", ""), flags=re.M)[1:]
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
@@ -51,7 +51,7 @@ def check(page: str) -> None:
         for block in BLOCK.finditer(text):
             if block["file"]:
                 Path(block["file"]).write_text(block["text"], encoding="utf-8")
-            for line, expected in commands(block["session"] or ""):
+            for line, expected in commands(block["transcript"] or ""):
                 words = shlex.split(line, comments=True)
                 if words[:1] != ["darkstate"]:
                     continue
