@@ -220,7 +220,8 @@ def test_what_is_no_lab_file(lab_file, content, said):
 def test_a_large_file_is_not_read(lab_file, monkeypatch):
     path = lab_file(b"#" * 10_000_000)
     monkeypatch.setattr("builtins.open", lambda *_, **__: pytest.fail("the file was opened"))
-    problems(path)
+    (problem,) = problems(path)
+    assert "MiB" in problem
 
 
 def test_paths_that_lead_nowhere(lab_file, tmp_path):
@@ -269,7 +270,8 @@ def test_schema_describes_every_parameter():
 
 
 @pytest.mark.parametrize("text", [*(p.read_text("utf-8") for p in shipped_labs().values()), RICH, GOOD])
-def test_schema_accepts_what_loads(text):
+def test_schema_accepts_what_loads(text, lab_file):
+    assert load(lab_file(text)).experiment
     jsonschema.validate(tomllib.loads(text), schema())
 
 

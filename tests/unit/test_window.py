@@ -97,3 +97,11 @@ def test_crossings_that_fall_on_a_point(count, length):
     found = window(t, y)
     assert not found.open_ended
     assert (found.opens, found.closes) == pytest.approx((a, b), abs=1e-9 * length)
+
+
+def test_a_value_that_is_no_number_is_no_window():
+    """The number before it must not pass for the minimum."""
+    found = window([0.0, 1.0, 2.0], [1.02, float("nan"), 0.9])
+    assert found.minimum != found.minimum
+    assert (found.opens, found.closes, found.open_ended) == (None, None, False)
+    assert window([0.0, 1.0], [float("inf")] * 2).minimum == float("inf")

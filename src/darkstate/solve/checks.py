@@ -2,8 +2,14 @@
 
 d_over_n               optical depth over atom number (its square with finite_atoms): size of what is neglected
 transverse_excess      (cooling + heating + losses)/Gamma-tilde - 1: Gamma-tilde cannot be below what it includes
+out_of_range           how far a parameter of the model lies outside its range
+inverted_decay         minus the slowest decay rate of the transverse variances: inverted spins amplify
+unequal_z              one-way signal between cells of different Z, over d Gamma: the adiabatic form has no such term
 uncertainty_violation  minus the smallest eigenvalue of covariance + i/2 commutator, per atom
 not_finite             1 where a number of the state is infinite or not a number
+numerical_error        the integrator's stated error of a scaled moment
+growth_rate            minus the slowest decay rate of a steady state
+empty                  fraction of the atoms a steady state has lost from the two-level subsystem
 """
 
 from __future__ import annotations

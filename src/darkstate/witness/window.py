@@ -54,7 +54,7 @@ def window(times: Any, values: Any, *, bound: float = 1.0, borders: Sequence[flo
     t, y = np.asarray(times, float), np.asarray(values, float)
     finite = ~np.isposinf(y)  # without polarisation xi is infinite, as at the start of fully mixed atoms
     if np.isnan(y).any() or not finite.any():
-        return Window(float(y[0]), float(t[0]), None, None, False)
+        return Window(float(np.min(y)), float(t[0]), None, None, False)
     curve = _Curve(t[finite], y[finite], borders)
     minimum, at = curve.minimum()
     if minimum >= bound:
