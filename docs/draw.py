@@ -6,7 +6,7 @@
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
 import darkstate as ds
 from darkstate.report.style import COLOURS, new_figure, separable_line
@@ -116,6 +116,42 @@ def cesium_setup() -> Figure:
     return figure
 
 
+def cascade() -> Figure:
+    """Two oscillators in one light beam, with what each of them sees of the other."""
+    figure, ax = canvas(6.2, 1.95, (-4.5, 4.6), (-1.3, 1.55))
+    ax.plot([-4.35, 3.1], [0, 0], color=GREEN, linewidth=4.5, alpha=0.45, solid_capstyle="butt", zorder=0)
+    words(ax, -4.35, 0.26, "light, carrier and\ntwo sidebands", GREEN, ha="left", va="bottom")
+    for x, name, turn in ((-1.6, "S: negative mass", -1), (1.45, "M: positive mass", 1)):
+        oscillator(ax, x, name, turn)
+    for x, text in ((-1.6, r"$\Gamma_S,\ \theta_S$"), (1.45, r"$\Gamma_M,\ \theta_M$")):
+        words(ax, x, 0.98, text)
+    for x, side, text in ((-1.6, -1, r"bath $\tilde\gamma_{S0}$"), (1.45, 1, r"bath $\tilde\gamma_{M0}$")):
+        arrow(ax, (x + side * 0.9, -0.9), (x + side * 0.52, -0.52), HEAT, dashes=(0, (2, 1.5)))
+        words(ax, x + side * 0.95, -1.0, text, GREY, ha="left" if side > 0 else "right")
+    ax.plot([-0.28, 0.08], [0.18, -0.18], color="k", linewidth=1.4, solid_capstyle="butt")
+    arrow(ax, (-0.1, -0.02), (-0.1, -0.72), GREEN, width=1.0)
+    words(ax, -0.1, -0.9, r"loss $\epsilon$", GREEN)
+    words(ax, -0.1, 0.7, r"$R$", RED)
+    arrow(ax, (-0.72, 0.72), (0.6, 0.72), RED, bend=-0.25)
+    words(ax, -0.1, 1.36, "the light of S drives M, never the reverse", RED)
+    ax.add_patch(Rectangle((3.1, -0.36), 0.16, 0.72, facecolor="0.25", edgecolor="none"))
+    words(ax, 3.36, 0, "homodyne\ndetector of\n$X_S+gX_M$,\n$P_S-gP_M$", GREY, ha="left")
+    return figure
+
+
+def oscillator(ax, x, name, turn):
+    """A mode as its phase space, with the sense in which it turns."""
+    ax.add_patch(Circle((x, 0), 0.68, facecolor="#EAF3F9", edgecolor=GREY, linewidth=0.8))
+    arrow(ax, (x - 0.5, 0), (x + 0.5, 0), GREY, width=0.8, head=6)
+    arrow(ax, (x, -0.5), (x, 0.5), GREY, width=0.8, head=6)
+    words(ax, x + 0.52, -0.14, "$X$", GREY)
+    words(ax, x - 0.14, 0.48, "$P$", GREY)
+    # A positive mass turns clockwise in phase space, from X to -P.
+    start, end = (x + 0.02, 0.36), (x + 0.36, 0.02)
+    arrow(ax, *((start, end) if turn > 0 else (end, start)), PURPLE, width=1.6, bend=-0.4 * turn)
+    words(ax, x, -0.88, name)
+
+
 def level(ax, x, y, text, *, width=0.9, side="left"):
     ax.plot([x - width / 2, x + width / 2], [y, y], color="k", linewidth=1.6, solid_capstyle="butt")
     offset = -width / 2 - 0.06 if side == "left" else width / 2 + 0.06
@@ -201,6 +237,7 @@ def krauter2011() -> Figure:
 SCHEMES = {
     "two_level_setup": two_level_setup,
     "two_level_rates": two_level_rates,
+    "cascade": cascade,
     "sidebands": sidebands,
     "cesium_setup": cesium_setup,
     "cesium_levels": cesium_levels,

@@ -7,12 +7,12 @@ import darkstate as ds
 from darkstate.experiments import CATALOGUE
 from darkstate.experiments.layout import is_required, lists, sections
 from darkstate.parameters import Spec, specs
-from darkstate.report.explain import QUANTITIES
+from darkstate.report.explain import quantities as known
 from darkstate.report.papers import FIGURES
 from darkstate.spins.ensembles import Rates
 from darkstate.units import format_si
 
-GREEK = ("Gamma", "Omega", "delta", "Delta", "xi", "mu", "nu", "kappa")
+GREEK = "Gamma Omega delta Delta xi mu nu kappa gamma eta theta phi omega lambda".split()
 
 
 def symbol(text: str) -> str:
@@ -27,6 +27,8 @@ def symbol(text: str) -> str:
     text = re.sub(r"_([A-Za-z0-9_]+)", index, text)
     text = re.sub(r"^T([12])$", r"T_\1", text)
     text = text.replace("Gamma-tilde", r"\tilde Gamma").replace("2pi", r"2\pi")
+    text = re.sub(r"^gt(?=_)", r"\\tilde gamma", text)
+    text = re.sub(r"^eps$", r"\\epsilon", text)
     return "$" + re.sub(rf"\b({'|'.join(GREEK)})(?![a-z])", r"\\\1", text) + "$"
 
 
@@ -50,12 +52,11 @@ def default(section: type, name: str, spec: Spec) -> str:
 
 
 def rows(key: str, section: type) -> list[list[str]]:
-    unit = {"1": "number", "1/s": "1/s", "Hz": "Hz", "s": "s"}
     return [
         [
             f"`{key}.{name}`",
             symbol(spec.symbol),
-            "word" if spec.choices else unit[spec.unit],
+            "word" if spec.choices else "number" if spec.unit == "1" else spec.unit,
             default(section, name, spec),
             cell(spec.allowed),
             f"{cell(spec.doc)}. *{cell(spec.source)}*",
@@ -104,11 +105,17 @@ def figures() -> str:
     return table(["figure", "what it shows"], [[f"`{name}`", text] for name, text in FIGURES.items()])
 
 
+EXPLAINED = {"two cells": "muschik2011", "spin_mechanics": "huang2018", "monitored_cells": "muschik2013-monitored"}
+"""Experiments whose quantities are the same, and a lab file of each kind."""
+
+
 def quantities() -> str:
     """What can be explained, each with the first line of its explanation."""
-    lab = ds.load(ds.shipped_labs()["muschik2011"])
-    lines = [[f"`{name}`", cell(ds.explain(name, lab).splitlines()[0])] for name in QUANTITIES]
-    return table(["quantity", "what is explained"], lines)
+    lines = []
+    for kind, name in EXPLAINED.items():
+        lab = ds.load(ds.shipped_labs()[name])
+        lines += [[kind, f"`{q}`", cell(ds.explain(q, lab).splitlines()[0])] for q in known(lab.experiment)]
+    return table(["experiment", "quantity", "what is explained"], lines)
 
 
 def variables() -> str:

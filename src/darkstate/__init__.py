@@ -25,19 +25,54 @@ _HOME = {
     "predict": "report.prediction",
     "predict_cases": "report.prediction",
     "explain": "report.explain",
+    "budget": "report.budget",
     # experiments
     "TwoLevelEnsembles": "experiments.two_level_ensembles",
     "CesiumCells": "experiments.cesium_cells",
-    "with_values": "experiments.two_cells",
+    "SpinMechanics": "experiments.spin_mechanics",
+    "MonitoredCells": "experiments.monitored_cells",
+    "with_values": "experiments.values",
     # models
     "SpinEnsembles": "spins.ensembles",
     "Rates": "spins.ensembles",
     "Protocol": "spins.protocol",
     "protocol": "spins.protocol",
     "SpinState": "spins.state",
+    "GaussianState": "gaussian.state",
+    "Convention": "gaussian.state",
+    "gaussian_state": "gaussian.state",
+    "vacuum": "gaussian.state",
+    "thermal": "gaussian.state",
+    "two_mode_squeezed": "gaussian.state",
+    "product": "gaussian.state",
+    "LinearSystem": "gaussian.linear_system",
+    "open_system": "gaussian.components",
+    "oscillator": "gaussian.components",
+    "sideband_oscillator": "gaussian.components",
+    "spin_ensemble": "gaussian.components",
+    "optomechanics": "gaussian.components",
+    "parametric_oscillator": "gaussian.components",
+    "squeezer": "gaussian.components",
+    "beam_splitter": "gaussian.components",
+    "phase_shift": "gaussian.components",
+    "loss": "gaussian.components",
+    "network": "gaussian.network",
+    "cascade": "gaussian.network",
+    "homodyne": "gaussian.detection",
+    "heterodyne": "gaussian.detection",
+    "sideband_homodyne": "gaussian.detection",
     # verbs and methods
     "evolve": "solve.evolve",
     "steady_state": "solve.steady_state",
+    "condition": "solve.condition",
+    "retrodict": "solve.condition",
+    "feedback": "solve.feedback",
+    "regulate": "solve.feedback",
+    "spectrum": "solve.spectra",
+    "correlation": "solve.spectra",
+    "temporal_modes": "solve.spectra",
+    "force_noise": "solve.sensor",
+    "standard_quantum_limit": "solve.sensor",
     "optimum": "solve.optimum",
     "MomentEquations": "solve.methods",
     "AdiabaticClosedForm": "solve.methods",
@@ -48,7 +83,13 @@ _HOME = {
     # witnesses
     "epr_variance": "witness.epr",
     "best_gain": "witness.epr",
-    "WitnessValue": "witness.epr",
+    "ppt": "witness.separability",
+    "log_negativity": "witness.separability",
+    "product_criterion": "witness.separability",
+    "steering": "witness.steering",
+    "purity": "witness.purity",
+    "teleportation_fidelity": "witness.teleportation",
+    "WitnessValue": "witness.value",
     "window": "witness.window",
     # records
     "to_dataset": "records.dataset",
@@ -65,20 +106,56 @@ if TYPE_CHECKING:
     from darkstate.errors import ArgumentError, DarkstateError, InputError, Outcome, OutcomeError
     from darkstate.experiments.cesium_cells import CesiumCells
     from darkstate.experiments.labfile import load, load_cases, shipped_labs
-    from darkstate.experiments.two_cells import with_values
+    from darkstate.experiments.monitored_cells import MonitoredCells
+    from darkstate.experiments.spin_mechanics import SpinMechanics
     from darkstate.experiments.two_level_ensembles import TwoLevelEnsembles
+    from darkstate.experiments.values import with_values
+    from darkstate.gaussian.components import (
+        beam_splitter,
+        loss,
+        open_system,
+        optomechanics,
+        oscillator,
+        parametric_oscillator,
+        phase_shift,
+        sideband_oscillator,
+        spin_ensemble,
+        squeezer,
+    )
+    from darkstate.gaussian.detection import heterodyne, homodyne, sideband_homodyne
+    from darkstate.gaussian.linear_system import LinearSystem
+    from darkstate.gaussian.network import cascade, network
+    from darkstate.gaussian.state import (
+        Convention,
+        GaussianState,
+        gaussian_state,
+        product,
+        thermal,
+        two_mode_squeezed,
+        vacuum,
+    )
     from darkstate.records.dataset import to_dataset
+    from darkstate.report.budget import budget
     from darkstate.report.explain import explain
     from darkstate.report.prediction import predict, predict_cases
+    from darkstate.solve.condition import condition, retrodict
     from darkstate.solve.evolve import evolve
+    from darkstate.solve.feedback import feedback, regulate
     from darkstate.solve.methods import VARIANTS, AdiabaticClosedForm, ClosedForm, MomentEquations
     from darkstate.solve.optimum import optimum
+    from darkstate.solve.sensor import force_noise, standard_quantum_limit
     from darkstate.solve.solution import Solution
+    from darkstate.solve.spectra import correlation, spectrum, temporal_modes
     from darkstate.solve.steady_state import steady_state
     from darkstate.spins.ensembles import Rates, SpinEnsembles
     from darkstate.spins.protocol import Protocol, protocol
     from darkstate.spins.state import SpinState
-    from darkstate.witness.epr import WitnessValue, best_gain, epr_variance
+    from darkstate.witness.epr import best_gain, epr_variance
+    from darkstate.witness.purity import purity
+    from darkstate.witness.separability import log_negativity, ppt, product_criterion
+    from darkstate.witness.steering import steering
+    from darkstate.witness.teleportation import teleportation_fidelity
+    from darkstate.witness.value import WitnessValue
     from darkstate.witness.window import window
 
 

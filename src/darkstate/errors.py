@@ -40,20 +40,23 @@ _TEXT = {
     Outcome.outside_validity: _Text(
         "the equations were used where their approximations do not hold",
         "look at `checks` for the figure beyond its limit: more atoms (d_over_n), a positive polarisation "
-        "(inverted_decay), a larger Gamma-tilde (transverse_excess), or the default method (unequal_z)",
+        "(inverted_decay), a larger Gamma-tilde (transverse_excess), the default method (unequal_z), or slower "
+        "coupling and the model in the laboratory frame (rotating_wave)",
     ),
     Outcome.unphysical_covariance: _Text(
         "the variances violate the uncertainty relation",
-        "use the variant `corrected`; check that rates are non-negative and the dephasing is not below "
-        "cooling plus heating",
+        "use the variant `corrected`; check that rates are non-negative, that the dephasing is not below cooling plus "
+        "heating, and that every coupling of a hand-made linear system comes with its noise",
     ),
     Outcome.not_converged: _Text(
         "the stated numerical error exceeds the tolerance",
-        "use a finer time grid or more substeps: `MomentEquations(substeps=...)`",
+        "use a finer time grid or more substeps: `MomentEquations(substeps=...)`; if `rounding` is beyond its limit, "
+        "bring the rates of the system closer to each other",
     ),
     Outcome.unstable: _Text(
         "there is no steady state with atoms in the two-level subsystem, or fluctuations grow without bound",
-        "give the lost atoms a way back (repump, collisions), or cool faster than you heat (raise Z or the pump)",
+        "give the lost atoms a way back (repump, collisions), or cool faster than you heat (raise Z, the pump, the "
+        "linewidth, or a coupling angle above pi/4)",
     ),
 }
 

@@ -14,8 +14,9 @@ from typing import Any, Literal, TypeVar, dataclass_transform
 
 from darkstate.errors import ArgumentError
 
-Unit = Literal["1", "1/s", "Hz", "s"]
-"""Dimensions a parameter may have: a number, a rate or angular frequency, an ordinary frequency, a time."""
+Unit = Literal["1", "1/s", "Hz", "s", "W", "K", "m"]
+"""Dimensions a parameter may have: a number (angles in radian), a rate or angular frequency, an ordinary frequency, a
+time, a power, a temperature, a length."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Text of the laboratory <-> SI floats, by a closed grammar; used only where files, records and commands are read.
 
-    quantity = ["2pi*"] number [unit]      "28 /s"   "0.193 /ms"   "2pi*5 kHz"   "850 MHz"   "15 ms"   30
+    quantity = [["-"] "2pi*"] number [unit]      "28 /s"   "0.193 /ms"   "-2pi*5 kHz"   "850 MHz"   "15 ms"   30
     number   = digits ["(" error of the last digits ")"] | digits "+-" error      "0.84(3)"   "55 +- 2"
     unit     = /s 1/s rad/s s^-1 (also ms, us, ns) | mHz Hz kHz MHz GHz THz | s ms us ns
+               | W mW uW nW | K mK uK | m mm um nm
 
 A rate or angular frequency in bare hertz is refused, and so is an ordinary frequency given as a rate: the two readings
 differ by 2 pi, and only the reader knows which one was meant.
@@ -23,6 +24,9 @@ KINDS: dict[Unit, str] = {
     "1/s": "a rate or angular frequency",
     "Hz": "an ordinary frequency",
     "s": "a time",
+    "W": "a power",
+    "K": "a temperature",
+    "m": "a length",
 }
 """What a quantity of each unit is, in words."""
 
@@ -31,6 +35,9 @@ EXAMPLES: dict[Unit, str] = {
     "1/s": '"28 /s", "0.193 /ms" or "2pi*5 kHz"',
     "Hz": '"850 MHz" or "20 Hz"',
     "s": '"15 ms" or "2 s"',
+    "W": '"20 uW" or "1.5 mW"',
+    "K": '"10 mK" or "4.2 K"',
+    "m": '"852 nm"',
 }
 """How a quantity of each unit is written."""
 
@@ -45,10 +52,16 @@ class _Scale(NamedTuple):
 
 _TIMES = {"s": 0, "ms": -3, "us": -6, "ns": -9}
 _HERTZ = {"mHz": -3, "Hz": 0, "kHz": 3, "MHz": 6, "GHz": 9, "THz": 12}
+_POWERS = {"W": 0, "mW": -3, "uW": -6, "nW": -9}
+_TEMPERATURES = {"K": 0, "mK": -3, "uK": -6}
+_LENGTHS = {"m": 0, "mm": -3, "um": -6, "nm": -9}
 _SCALES: dict[str, _Scale] = {
     "": _Scale("1", 0),
     **{name: _Scale("s", power) for name, power in _TIMES.items()},
     **{name: _Scale("Hz", power) for name, power in _HERTZ.items()},
+    **{name: _Scale("W", power) for name, power in _POWERS.items()},
+    **{name: _Scale("K", power) for name, power in _TEMPERATURES.items()},
+    **{name: _Scale("m", power) for name, power in _LENGTHS.items()},
     **{form + name: _Scale("1/s", -power) for name, power in _TIMES.items() for form in ("/", "1/", "rad/")},
     **{name + "^-1": _Scale("1/s", -power) for name, power in _TIMES.items()},
 }
@@ -57,7 +70,7 @@ _SAME = str.maketrans({"−": "-", "π": "pi", "µ": "u", "μ": "u", "±": "+-",
 _DIGITS = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _POWER = r"(?:[eE][+-]?[0-9]{1,3})?"
 _QUANTITY = re.compile(
-    rf"""(?P<turns>2\s*pi\s*\*\s*)?
+    rf"""(?:(?P<sign>-\s*)?(?P<turns>2\s*pi\s*\*\s*))?
     (?P<bracket>\(\s*)?
     (?P<digits>{_DIGITS})(?:\((?P<last>[0-9]+)\))?(?P<power>{_POWER})
     (?:\s*\+-\s*(?P<error>{_DIGITS}{_POWER}))?
@@ -89,7 +102,8 @@ def parse(value: object, unit: Unit) -> tuple[float, float | None]:
 
     Args:
         value: the text, or a number where the unit is "1".
-        unit: what is wanted: "1" (number), "1/s" (rate or angular frequency), "Hz" (ordinary frequency), "s" (time).
+        unit: what is wanted: "1" (number), "1/s" (rate or angular frequency), "Hz" (ordinary frequency), "s" (time),
+            "W" (power), "K" (temperature), "m" (length).
 
     Returns:
         The value and its standard error (None where none is given), both in SI.
@@ -115,8 +129,8 @@ def parse(value: object, unit: Unit) -> tuple[float, float | None]:
         raise ArgumentError(f"{shown(value)} is not a finite number; write for example {EXAMPLES[unit]}")
     if unit == "1":
         return number, None
-    spelled = {"1/s": f'"{number:g} /s" or "2pi*{number:g} Hz"', "Hz": f'"{number:g} Hz"', "s": f'"{number:g} s"'}
-    raise ArgumentError(f"{shown(value)} has no unit, but {KINDS[unit]} is wanted; write {spelled[unit]}")
+    spelled = f'"{number:g} /s" or "2pi*{number:g} Hz"' if unit == "1/s" else f'"{number:g} {unit}"'
+    raise ArgumentError(f"{shown(value)} has no unit, but {KINDS[unit]} is wanted; write {spelled}")
 
 
 def _parse_text(original: str, unit: Unit) -> tuple[float, float | None]:
@@ -146,7 +160,7 @@ def _parse_text(original: str, unit: Unit) -> tuple[float, float | None]:
 def _numbers(match: re.Match[str], power: int) -> tuple[float, float | None]:
     """Value and standard error; powers of ten are applied to the decimal text, so nothing is rounded twice."""
     digits, exponent = match["digits"], int(match["power"][1:] or 0) + power
-    value = float(f"{digits}e{exponent}")
+    value = float(f"{digits}e{exponent}") * (-1 if match["sign"] else 1)
     if match["last"]:
         return value, float(f"{match['last']}e{exponent - len(digits.partition('.')[2])}")
     if match["error"]:
@@ -170,11 +184,18 @@ def _in_unit(
     if unit == "1/s" and scale.unit == "Hz":
         cure = f'"2pi*{text}" ({2 * pi * value:.5g} /s) or "{value:.15g} /s"'
     elif unit == "Hz" and turns:
-        cure = f'"{text[match.end("turns") :]}"'
+        cure = f'"{match["sign"] or ""}{text[match.end("turns") :]}"'
     elif unit == "Hz" and scale.unit == "1/s":
         cure = f'"{value / (2 * pi):.5g} Hz" (if it is an angular frequency) or "{value:.15g} Hz"'
     elif scale.unit == "1":
-        names = {"1/s": (" /s", " /ms"), "Hz": (" Hz", " kHz"), "s": (" s", " ms")}[unit]
+        names = {
+            "1/s": (" /s", " /ms"),
+            "Hz": (" Hz", " kHz"),
+            "s": (" s", " ms"),
+            "W": (" W", " mW"),
+            "K": (" K", " mK"),
+            "m": (" m", " nm"),
+        }[unit]
         raise ArgumentError(
             f"{quoted} has no unit, but {KINDS[unit]} is wanted; write " + " or ".join(f'"{text}{n}"' for n in names)
         )
@@ -196,7 +217,7 @@ def format_si(value: float, unit: Unit, *, error: float | None = None, digits: i
 
     Args:
         value: the number in SI.
-        unit: its unit: "1", "1/s", "Hz" or "s".
+        unit: its unit: "1", "1/s", "Hz", "s", "W", "K" or "m".
         error: its standard error in SI.
         digits: significant digits; 17 give back the same float.
 
@@ -212,6 +233,9 @@ def format_si(value: float, unit: Unit, *, error: float | None = None, digits: i
         "1/s": [(" /s", 0), (" /ms", 3), (" /us", 6), (" /ns", 9)],
         "Hz": [(" Hz", 0), (" kHz", 3), (" MHz", 6), (" GHz", 9)],
         "s": [(" ns", -9), (" us", -6), (" ms", -3), (" s", 0)],
+        "W": [(" nW", -9), (" uW", -6), (" mW", -3), (" W", 0)],
+        "K": [(" uK", -6), (" mK", -3), (" K", 0)],
+        "m": [(" nm", -9), (" um", -6), (" mm", -3), (" m", 0)],
     }[unit]
     fitting = [(name, power) for name, power in candidates if abs(value) >= float(f"1e{power}")]
     plain = next(c for c in candidates if c[1] == 0)
@@ -231,7 +255,7 @@ def _decimal(value: float, power: int, digits: int) -> str:
 
 
 def two_pi_reading(value: float, unit: Unit) -> str:
-    """The other reading of a rate or frequency, so that a lost factor 2 pi shows; empty for numbers and times.
+    """The other reading of a rate or frequency, so that a lost factor 2 pi shows; else an empty text.
 
     Args:
         value: the number in SI.
@@ -243,4 +267,5 @@ def two_pi_reading(value: float, unit: Unit) -> str:
     """
     if unit == "1/s":
         return "2pi*" + format_si(value / (2 * pi), "Hz", digits=4)
-    return format_si(2 * pi * value, "1/s", digits=4) if unit == "Hz" else ""
+    angular = 2 * pi * value
+    return format_si(angular, "1/s", digits=4) if unit == "Hz" and isfinite(angular) else ""

@@ -11,8 +11,9 @@ import pytest
 
 from darkstate.backend import jax, jnp
 from darkstate.errors import Outcome
-from darkstate.experiments.two_cells import Cells, Segment, Timing, with_values
+from darkstate.experiments.two_cells import Cells, Segment, Timing
 from darkstate.experiments.two_level_ensembles import Drive
+from darkstate.experiments.values import with_values
 from darkstate.parameters import specs
 from darkstate.solve.evolve import evolve
 from darkstate.solve.methods import AdiabaticClosedForm, MomentEquations

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from darkstate import __version__, cli
+from darkstate.experiments import CATALOGUE
 from darkstate.experiments.labfile import shipped_labs
 from mutations import mutated
 
@@ -176,7 +177,7 @@ def test_schema_goes_to_the_screen_or_a_file(darkstate, tmp_path):
     jsonschema.validate(tomllib.loads(shipped_labs()["krauter2011"].read_text("utf-8")), printed)
 
 
-@pytest.mark.parametrize("system", ["cesium_cells", "two_level_ensembles"])
+@pytest.mark.parametrize("system", CATALOGUE)
 def test_a_new_lab_file_passes_the_check_and_is_not_overwritten(darkstate, tmp_path, system):
     code, out, _ = darkstate("new", "mylab", "--experiment", system)
     assert (code, out) == (0, "written: mylab.toml\nnext: darkstate check mylab.toml\n")
@@ -236,7 +237,13 @@ def test_predict_prints_the_table_and_names_the_files(darkstate, fake_prediction
         (["figure", "--list"], 0),
         (["figure", "nonsense"], 2),
         (["check", shipped_labs()["krauter2011"], "--case", "all"], 0),
+        (["check", shipped_labs()["huang2018"], "--case", "all"], 0),
+        (["check", shipped_labs()["membrane-cell"]], 0),
+        (["check", shipped_labs()["two-membranes"]], 0),
+        (["check", shipped_labs()["membrane-cell"], "--set", "membrane.frequency=2pi*1 MHz"], 2),
+        (["explain", "rates", shipped_labs()["membrane-cell"]], 0),
         (["new", "mylab"], 0),
+        (["new", "mylab", "--experiment", "spin_mechanics"], 0),
         (["schema"], 0),
         (["predict", "nowhere.toml"], 2),
         (["predict", shipped_labs()["krauter2011"], "--set", "drive.rate=5 kHz"], 2),

@@ -7,7 +7,7 @@ import xarray as xr
 from darkstate.errors import InputError
 from darkstate.report.papers import FIGURES, draw
 
-pytestmark = pytest.mark.slow  # seven figures drawn and read back
+pytestmark = pytest.mark.slow  # ten figures drawn and read back
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,14 @@ AXES = {
     "krauter2011-fig2c": {"xi": ("variant", "t"), "xi_decay": ("t",)},
     "muschik2013-fig3a": {"xi": ("variant", "detuning_hz", "t")},
     "muschik2013-fig3b": {"xi": ("variant", "d", "t")},
+    "muschik2013-fig4b": {"xi": ("x",), "xi_conditional": ("x",)},
+    "huang2018-fig2": {
+        **dict.fromkeys(("xi", "xi_r0", "theta_s", "theta_m"), ("c_m", "c_s")),
+        "c_m_opt": ("c_s_opt",),
+    },
+    "huang2018-fig3": dict.fromkeys(
+        ("xi", "xi_r0", "xi_conditional_same", "xi_conditional", "theta_s", "theta_m", "c_m", "ratio"), ("eps", "c_s")
+    ),
 }
 
 
@@ -122,6 +130,58 @@ def test_muschik2013_fig3b_reaches_the_closed_form(figure):
     data = figure("muschik2013-fig3b").xi
     for depth, limit in [(55, 1.066243558926), (150, 0.918246828607)]:
         assert data.sel(d=depth).isel(t=-1).values == pytest.approx(limit, abs=2e-4)
+
+
+def test_muschik2013_fig4b_points(figure):
+    data = figure("muschik2013-fig4b")
+    x, z = data.x.values, 2.5
+    assert (x[0], x[-1], len(x) >= 101) == (0, 10, True)
+    # 000 Sec. IV as printed
+    assert data.xi.values == pytest.approx((1 / z**2 + x) / (1 + x), abs=1e-14)
+    printed = (1 - x + np.sqrt((1 - x) ** 2 + 4 * z**2 * x)) / (2 * z**2)
+    assert data.xi_conditional.values == pytest.approx(printed, abs=1e-14)
+    # derived reference values, six digits given
+    assert data.xi.sel(x=[0.5, 1], method="nearest").values == pytest.approx([0.44, 0.58], abs=1e-12)
+    found = data.xi_conditional.sel(x=[0.5, 1], method="nearest").values
+    assert found == pytest.approx([0.325657, 0.4], abs=5e-7)
+
+
+def test_huang2018_fig2_map(figure):
+    data = figure("huang2018-fig2")
+    for name, last in (("c_m", 1e4), ("c_s", 1e3)):
+        steps = np.diff(np.log(data[name]))
+        assert (data[name][[0, -1]].values == pytest.approx([1, last])) and data[name].size >= 100
+        assert steps == pytest.approx(steps[0], rel=1e-9)
+    # one angle is a special case of two
+    assert (data.xi_r0 >= data.xi - 1e-12).all()
+    # the dash-dotted curve runs along the valley: the nearest rows of the map, 8 % apart, hold the lowest points
+    valley = data.c_m.values[data.xi.argmin("c_m")]
+    assert np.abs(np.log(valley / data.c_m_opt.values)).max() < 1.01 * np.log(data.c_m.values[1])
+    # 004 Fig. 2, text: theta_M between pi/4 and pi/2
+    assert (data.theta_m > np.pi / 4).all() and (data.theta_m <= np.pi / 2).all()
+
+
+def test_huang2018_fig3_points(figure):
+    data = figure("huang2018-fig3")
+    assert data.c_s.size >= 100 and data.c_s[[0, -1]].values == pytest.approx([0.7, 1500])
+    # derived reference values, recomputed in oracles.gaussian_reference: xi, R = 0, conditional
+    for (eps, c_s), row in {
+        (0, 10): (0.351572, 0.666061, 0.347547),
+        (0, 100): (0.115985, 0.214666, 0.113763),
+        (0.1, 10): (0.398994, 0.744994, 0.395714),
+        (0.1, 100): (0.203128, 0.385134, 0.201893),
+    }.items():
+        point = data.sel(eps=eps, c_s=c_s)
+        found = [float(point[name]) for name in ("xi", "xi_r0", "xi_conditional")]
+        assert found == pytest.approx(row, abs=6e-7)
+    # more knowledge or more freedom never costs
+    order = [data[name] for name in ("xi_conditional", "xi_conditional_same", "xi", "xi_r0")]
+    for lower, upper in zip(order, order[1:], strict=False):
+        assert (lower <= upper + 1e-9).all()
+    # 004: loss bounds xi from below
+    assert (data.xi.sel(eps=0.1) > np.sqrt(0.1 / 3.7)).all()
+    # 004 Fig. 3, inset: nearly ideal cancellation where there is substantial entanglement
+    assert (abs(data.ratio.sel(c_s=slice(10, None)) - 1) < 0.1).all()
 
 
 def test_unknown_figure_names_the_nearest():

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import brentq
 
 from darkstate.backend import jax, jnp
-from darkstate.experiments.two_cells import with_values
+from darkstate.experiments.values import with_values
 from darkstate.solve.evolve import evolve
 from darkstate.solve.methods import VARIANTS
 from darkstate.solve.optimum import optimum

@@ -8,7 +8,7 @@ import pytest
 
 from darkstate.backend import jax, jnp
 from darkstate.errors import Outcome, OutcomeError
-from darkstate.experiments.two_cells import with_values
+from darkstate.experiments.values import with_values
 from darkstate.solve.evolve import evolve
 from darkstate.solve.methods import AdiabaticClosedForm, MomentEquations
 from darkstate.solve.steady_state import steady_state

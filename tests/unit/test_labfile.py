@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from darkstate.errors import InputError
 from darkstate.experiments import CATALOGUE
 from darkstate.experiments.labfile import load, load_cases, schema, shipped_labs
-from darkstate.experiments.layout import parameters
+from darkstate.experiments.layout import parameters, sections
+from darkstate.experiments.monitored_cells import MonitoredCells
+from darkstate.experiments.spin_mechanics import SpinMechanics
 from darkstate.experiments.template import template
 from darkstate.experiments.two_cells import second_cell
 from darkstate.parameters import specs
@@ -264,7 +266,9 @@ def test_schema_describes_every_parameter():
     text = schema()
     jsonschema.Draft202012Validator.check_schema(text)
     for name, cls in text["$defs"].items():
-        if any(name == f"{kind}_{section}" for kind in CATALOGUE for section in ("drive", "noise", "ensembles")):
+        if any(
+            name == f"{kind}_{section}" for kind in CATALOGUE for section in sections(kind) if section != "protocol"
+        ):
             for entry in cls["properties"].values():
                 assert {"description", "unit", "symbol", "source"} <= entry.keys()
 
@@ -296,6 +300,28 @@ def test_a_new_lab_file_loads_and_names_every_parameter(lab_file, kind):
 
 def assert_physical(lab):
     """What every accepted lab file must be, checked without the code under test."""
+    assert all(0 < error < math.inf for error in lab.uncertainties.values())
+    if isinstance(lab.experiment, SpinMechanics):
+        rates = lab.experiment.rates
+        for one in (rates.first, rates.second):
+            numbers = (one.rate, one.theta, one.linewidth, one.decoherence, one.passive, one.active, one.cooperativity)
+            assert all(map(math.isfinite, numbers))
+            assert one.rate >= 0
+            assert 2 * one.decoherence >= abs(one.linewidth) * (1 - 1e-12)  # no bath is colder than 0 K
+            assert one.passive + one.active == pytest.approx(one.rate)
+        assert 0 <= rates.loss <= 1
+        assert math.isfinite(lab.experiment.gain)
+    elif isinstance(lab.experiment, MonitoredCells):
+        assert 0 < lab.experiment.gamma_s < math.inf
+        assert 0 <= lab.experiment.gamma_extra < math.inf
+        assert lab.experiment.z >= 1
+        assert lab.experiment.bath.variance >= 1
+        assert 0 <= lab.experiment.detection.efficiency <= 1
+    else:
+        assert_physical_cells(lab)
+
+
+def assert_physical_cells(lab):
     for experiment in (lab.experiment, second_cell(lab.experiment)):
         cell = experiment.cell
         rates = [getattr(cell.total, name) for name, _ in specs(cell.total)]
@@ -309,7 +335,6 @@ def assert_physical(lab):
         assert 0 < experiment.protocol.total < math.inf
         assert 2 <= experiment.protocol.points <= 100_001
         assert math.isfinite(experiment.field.larmor_mismatch)
-    assert all(0 < error < math.inf for error in lab.uncertainties.values())
 
 
 FOREIGN = ("pydantic", "tomllib", "Traceback", "http", "ValidationError", "Exceeds the limit")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from darkstate.errors import ArgumentError
 from darkstate.units import MAX_LENGTH, format_si, parse, two_pi_reading
 
-UNITS = ["1", "1/s", "Hz", "s"]
+UNITS = ["1", "1/s", "Hz", "s", "W", "K", "m"]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,17 @@ UNITS = ["1", "1/s", "Hz", "s"]
         ("40 us", "s", 4e-5, None),
         ("40 μs", "s", 4e-5, None),
         ("1e3 ns", "s", 1e-6, None),
+        ("-2pi*2.8 MHz", "1/s", -2 * pi * 2.8e6, None),
+        ("- 2 pi * 5(1) kHz", "1/s", -2 * pi * 5e3, 2 * pi * 1e3),
+        ("2pi*-2.8 MHz", "1/s", -2 * pi * 2.8e6, None),
+        ("31 uW", "W", 31e-6, None),
+        ("1.5(2) mW", "W", 1.5e-3, 0.2e-3),
+        ("3 nW", "W", 3e-9, None),
+        ("4.2 K", "K", 4.2, None),
+        ("10 mK", "K", 0.01, None),
+        ("50 µK", "K", 50e-6, None),
+        ("852 nm", "m", 852e-9, None),
+        ("2 mm", "m", 2e-3, None),
         ("0.84(3)", "1", 0.84, 0.03),
         ("0.998(12)", "1", 0.998, 0.012),
         ("55(2)", "1", 55.0, 2.0),
@@ -64,6 +75,15 @@ def test_reads(text, unit, value, error):
         (0.04, "s", 'write "0.04 s"'),
         ("15", "s", 'write "15 s" or "15 ms"'),
         ("15 ms", "1/s", "is a time, but a rate or angular frequency is wanted"),
+        ("-2pi*20 Hz", "Hz", 'write "-20 Hz"'),
+        ("-2pi*20", "1/s", '"2pi*", which goes with Hz only'),
+        ("10 mK", "W", "is a temperature, but a power is wanted; write for example"),
+        ("852 nm", "s", "is a length, but a time is wanted"),
+        ("20 mW", "m", "is a power, but a length is wanted"),
+        ("31", "W", 'write "31 W" or "31 mW"'),
+        (4, "K", 'write "4 K"'),
+        ("852", "m", 'write "852 m" or "852 nm"'),
+        ("5 kW", "W", 'unknown unit "kW"'),
         ("30 /s", "1", "a plain number is wanted"),
         ("5 khz", "Hz", 'unknown unit "khz"'),
         ("2pi*5 /s", "1/s", "goes with Hz only"),
@@ -141,4 +161,7 @@ def test_what_is_written_is_readable():
     assert format_si(0.0, "Hz") == "0 Hz"
     assert format_si(-850e6, "Hz") == "-850 MHz"
     assert format_si(1e12, "1") == "1e12"
+    assert format_si(31e-6, "W") == "31 uW"
+    assert format_si(0.1, "K") == "100 mK"
+    assert format_si(852e-9, "m") == "852 nm"
     assert two_pi_reading(1.0, "s") == ""

@@ -69,7 +69,8 @@ def darkstate(
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The new lab file is NAME.toml.")],
     experiment: Annotated[
-        str, typer.Option(metavar="SYSTEM", help="cesium_cells or two_level_ensembles.")
+        str,
+        typer.Option(metavar="SYSTEM", help="cesium_cells, two_level_ensembles, spin_mechanics or monitored_cells."),
     ] = "cesium_cells",
 ) -> None:
     """Write a commented lab file to fill in.

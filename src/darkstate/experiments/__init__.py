@@ -1,13 +1,20 @@
 """The published systems, one file each: parameters -> rates -> model -> witness. Loads no JAX."""
 
 from darkstate.experiments.cesium_cells import CesiumCells
+from darkstate.experiments.monitored_cells import MonitoredCells
+from darkstate.experiments.spin_mechanics import SpinMechanics
 from darkstate.experiments.two_level_ensembles import TwoLevelEnsembles
 
-Experiment = TwoLevelEnsembles | CesiumCells
+TwoCells = TwoLevelEnsembles | CesiumCells
+"""Two cells with a light path, a pulse protocol and a second cell that may differ."""
+
+Experiment = TwoCells | SpinMechanics | MonitoredCells
 """Any experiment a lab file may describe."""
 
-CATALOGUE: dict[str, type[TwoLevelEnsembles] | type[CesiumCells]] = {
+CATALOGUE: dict[str, type[TwoLevelEnsembles] | type[CesiumCells] | type[SpinMechanics] | type[MonitoredCells]] = {
     "two_level_ensembles": TwoLevelEnsembles,
     "cesium_cells": CesiumCells,
+    "spin_mechanics": SpinMechanics,
+    "monitored_cells": MonitoredCells,
 }
 """The word after `experiment =` in a lab file, and the class it stands for."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from darkstate.experiments.two_cells import CellModel, Cells, Timing, assemble, couplings, shared_warnings
+from darkstate.experiments.two_cells import (
+    CellModel,
+    Cells,
+    Timing,
+    assemble,
+    couplings,
+    rate_problems,
+    shared_warnings,
+)
 from darkstate.parameters import parameter, pytree
 from darkstate.spins.ensembles import Rates
 
@@ -238,6 +246,10 @@ class CesiumCells:
                 )
             )
         return found
+
+    def rate_problems(self) -> list[str]:
+        """Rates that are no numbers, one sentence each."""
+        return rate_problems(self)
 
     def warnings(self) -> list[str]:
         """What is allowed but implausible."""

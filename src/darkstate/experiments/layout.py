@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Any, NamedTuple, cast, get_args, get_type_hints
 
 from darkstate.errors import ArgumentError
 from darkstate.experiments import CATALOGUE
@@ -35,8 +35,13 @@ def sections(kind: str) -> dict[str, type]:
         ['ensembles', 'drive', 'pump', 'noise', 'field', 'cells', 'protocol']
     """
     hints = get_type_hints(CATALOGUE[kind])
-    fields = dataclasses.fields(CATALOGUE[kind])
-    return {f.name: hints[f.name] for f in fields if dataclasses.is_dataclass(hints[f.name])}
+    found: dict[str, type] = {}
+    for f in dataclasses.fields(CATALOGUE[kind]):
+        # a section that may be absent is `X | None`
+        for member in (hints[f.name], *get_args(hints[f.name])):
+            if dataclasses.is_dataclass(member):
+                found[f.name] = cast(type, member)
+    return found
 
 
 @cache
@@ -51,6 +56,17 @@ def is_required(section: type, name: str | None = None) -> bool:
     """Whether a lab file must give this parameter, or any parameter of this section."""
     fields = [f for f in dataclasses.fields(section) if name in (None, f.name)]
     return any(f.default is dataclasses.MISSING for f in fields)
+
+
+@cache
+def may_be_absent(kind: str, section: str) -> bool:
+    """Whether an experiment can go without a section altogether: such sections are alternatives of each other.
+
+    Example:
+        >>> may_be_absent("spin_mechanics", "spin"), may_be_absent("spin_mechanics", "path")
+        (True, False)
+    """
+    return next(f.default is None for f in dataclasses.fields(CATALOGUE[kind]) if f.name == section)
 
 
 @cache
@@ -86,8 +102,8 @@ def likely_key(kind: str, key: Key) -> str:
     words = [str(part) for part in key if isinstance(part, str)]
     prefix = words[:2] if words[:1] == ["cases"] else []
     words = words[len(prefix) :]
-    known, tables = list(parameters(kind)), [*sections(kind), "second", "cases", "experiment", "title", "default_case"]
-    if words[:1] == ["second"]:
+    known, tables = list(parameters(kind)), [*_tables(kind), "experiment", "title", "default_case"]
+    if words[:1] == ["second"] and CATALOGUE[kind].per_cell:
         known = [k for k in known if k.startswith("second.")]
         tables = [f"second.{name}" for name in CATALOGUE[kind].per_cell]
     same = [k for k in known if words and k.rpartition(".")[2] == words[-1]]
@@ -101,10 +117,16 @@ def suggestion(kind: str, key: Key) -> str:
     inside = [k for k in parameters(kind) if k.startswith(f"{name}.")]
     if inside:
         return f"; it is a table, name one of its parameters, such as {inside[0]}"
-    if key[0] == "second" and (len(key) == 1 or key[1] in sections(kind).keys() - set(CATALOGUE[kind].per_cell)):
-        return f"; `second` holds only {', '.join(CATALOGUE[kind].per_cell)}"
+    shared = CATALOGUE[kind].per_cell
+    if shared and key[0] == "second" and (len(key) == 1 or key[1] in sections(kind).keys() - set(shared)):
+        return f"; `second` holds only {', '.join(shared)}"
     likely = likely_key(kind, key)
-    return f"; did you mean {likely}?" if likely else f"; known are {', '.join([*sections(kind), 'second', 'cases'])}"
+    return f"; did you mean {likely}?" if likely else f"; known are {', '.join(_tables(kind))}"
+
+
+def _tables(kind: str) -> list[str]:
+    """The tables a lab file of this experiment may have."""
+    return [*sections(kind), *(["second"] if CATALOGUE[kind].per_cell else []), "cases"]
 
 
 def read_value(spec: Spec, raw: object) -> Quantity:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstra
 from pydantic.json_schema import models_json_schema
 
 from darkstate.experiments import CATALOGUE
-from darkstate.experiments.layout import Quantity, is_required, lists, read_value, sections
+from darkstate.experiments.layout import Quantity, is_required, lists, may_be_absent, read_value, sections
 from darkstate.parameters import Spec, specs
 from darkstate.units import EXAMPLES, KINDS, format_si
 
@@ -27,6 +27,9 @@ _ENDINGS = {
     "1/s": r"(/(s|ms|us|ns|µs|μs)|\^-1|2\s*(pi|π)\s*[*×·].*Hz)\s*$",
     "Hz": r"[0-9.)\s][mkMGT]?Hz\s*$",
     "s": r"[0-9.)\s](s|ms|us|ns|µs|μs)\s*$",
+    "W": r"[0-9.)\s][mnuµμ]?W\s*$",
+    "K": r"[0-9.)\s][muµμ]?K\s*$",
+    "m": r"[0-9.)\s][mnuµμ]?m\s*$",
 }
 
 _STRICT = ConfigDict(extra="forbid")
@@ -81,7 +84,7 @@ def _tables(prefix: str, kind: str, names: list[str], partial: bool) -> dict[str
     for name in names:
         section = sections(kind)[name]
         model = _section_model(f"{prefix}_{name}", section, partial)
-        needed = is_required(section) and not partial
+        needed = is_required(section) and not partial and not may_be_absent(kind, name)
         members[name] = (model, ...) if needed else (model, Field(default_factory=lambda: None))
     return members
 
@@ -97,18 +100,18 @@ def lab_model(kind: str) -> type[BaseModel]:
     system: Any = Literal[kind]
     short: Any = Annotated[str, StringConstraints(max_length=200)]
     title = (short, Field(default="", description="what the file describes"))
-    second = create_model(
-        f"{kind}_second",
-        __config__=_STRICT,
-        __doc__="What ensemble II has different.",
-        **_tables(f"{kind}_part", kind, list(cls.per_cell), partial=True),
-    )
+    second: dict[str, Any] = {}
+    if cls.per_cell:
+        doc = "What ensemble II has different."
+        tables = _tables(f"{kind}_part", kind, list(cls.per_cell), partial=True)
+        model = create_model(f"{kind}_second", __config__=_STRICT, __doc__=doc, **tables)
+        second = {"second": (model, Field(default_factory=lambda: None, description="what ensemble II has different"))}
     case = create_model(
         f"{kind}_case",
         __config__=_STRICT,
         __doc__="What one case changes.",
         title=title,
-        second=(second, Field(default_factory=lambda: None)),
+        **second,
         **_tables(f"{kind}_part", kind, list(sections(kind)), partial=True),
     )
     cases = dict[Annotated[str, StringConstraints(pattern=CASE_NAME)], case]  # type: ignore[valid-type]
@@ -120,7 +123,7 @@ def lab_model(kind: str) -> type[BaseModel]:
         title=title,
         default_case=(str, Field(default="", description="the case used when none is named")),
         **_tables(kind, kind, list(sections(kind)), partial=False),
-        second=(second, Field(default_factory=lambda: None, description="what ensemble II has different")),
+        **second,
         cases=(cases, Field(default_factory=dict, description="named changes, chosen with --case")),
     )
 

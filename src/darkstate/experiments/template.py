@@ -15,14 +15,22 @@ from typing import Any
 from darkstate.errors import InputError
 from darkstate.experiments import CATALOGUE
 from darkstate.experiments.labfile import shipped_labs
-from darkstate.experiments.layout import is_required, lists, sections
+from darkstate.experiments.layout import is_required, lists, may_be_absent, sections
 from darkstate.experiments.tomltext import nearest, one_line
 from darkstate.parameters import Spec, specs
 from darkstate.storage import write_atomic
 from darkstate.units import KINDS, format_si, shown
 
-PUBLISHED = {"two_level_ensembles": "muschik2011", "cesium_cells": "krauter2011"}
+PUBLISHED = {
+    "two_level_ensembles": "muschik2011",
+    "cesium_cells": "krauter2011",
+    "spin_mechanics": "huang2018",
+    "monitored_cells": "muschik2013-monitored",
+}
 """The published lab file that lends its numbers to a new one."""
+
+EXAMPLES = ("membrane-cell", "two-membranes")
+"""Lab files that lend example numbers to sections the published one goes without."""
 
 
 def template(kind: str, name: str) -> str:
@@ -39,10 +47,11 @@ def template(kind: str, name: str) -> str:
         >>> print(template("two_level_ensembles", "our lab")[:34])
         # our lab: a lab file of darkstate
     """
-    published = tomllib.loads(shipped_labs()[PUBLISHED[kind]].read_text(encoding="utf-8"))
+    published = _shipped(PUBLISHED[kind])
     lines = [
         f"# {name}: a lab file of darkstate. A value is a plain number or a text with a unit, as in",
-        '# "28 /s", "0.193 /ms" or "2pi*5 kHz" (rate or angular frequency), "850 MHz" (frequency), "15 ms" (time).',
+        '# "28 /s", "0.193 /ms" or "2pi*5 kHz" (rate or angular frequency), "850 MHz" (frequency), "15 ms" (time),',
+        '# "20 uW" (power), "4.2 K" (temperature), "852 nm" (length); angles are plain numbers in radian.',
         '# An uncertainty is written with the value: "0.193(5) /ms" or "55 +- 2".',
         f"# The values in force are those of labs/{PUBLISHED[kind]}.toml: replace them by your own.",
         "# The ones commented out are defaults or examples.",
@@ -51,13 +60,26 @@ def template(kind: str, name: str) -> str:
         '# title = "what this laboratory is"',
     ]
     for table, section in sections(kind).items():
-        lines += ["", *_comment((section.__doc__ or "").strip().split("\n")[0]), f"[{table}]"]
+        lines += ["", *_comment((section.__doc__ or "").strip().split("\n")[0])]
+        absent = may_be_absent(kind, table) and table not in published
+        values = published.get(table, _example(table) if absent else {})
+        block = [f"[{table}]"]
         for key, spec in specs(section):
-            lines += _entry(section, key, spec, published.get(table, {}))
+            block += _entry(section, key, spec, values)
         for key, item in lists(section).items():
-            lines += _list(f"{table}.{key}", item)
-    lines += _variations(kind)
+            block += _list(f"{table}.{key}", item)
+        lines += [f"# {line}" for line in block] if absent else block
+    lines += _variations(kind, published)
     return "\n".join(lines) + "\n"
+
+
+def _shipped(name: str) -> dict[str, Any]:
+    return tomllib.loads(shipped_labs()[name].read_text(encoding="utf-8"))
+
+
+def _example(table: str) -> dict[str, Any]:
+    """The numbers of a section in the first lab file that has it."""
+    return next((lab[table] for lab in map(_shipped, EXAMPLES) if table in lab), {})
 
 
 def write_new(name: str, kind: str) -> Path:
@@ -100,7 +122,9 @@ def _entry(section: type, key: str, spec: Spec, published: Mapping[str, Any]) ->
     value = published.get(key, default)
     needed = required or key in published
     if value is None:
-        value = {"1": 1.5 if spec.admits(1.5) else 0.01, "1/s": "28 /s", "Hz": "850 MHz", "s": "15 ms"}[spec.unit]
+        number = 1.5 if spec.admits(1.5) else 0.01
+        texts = {"1/s": "28 /s", "Hz": "850 MHz", "s": "15 ms", "W": "20 uW", "K": "4.2 K", "m": "852 nm"}
+        value = number if spec.unit == "1" else texts[spec.unit]
     elif not isinstance(value, str) and spec.unit != "1":
         value = format_si(value, spec.unit)
     text = f'"{value}"' if isinstance(value, str) else f"{value!r}" if isinstance(value, int) else f"{value:g}"
@@ -117,18 +141,23 @@ def _list(name: str, item: type) -> list[str]:
     return lines
 
 
-def _variations(kind: str) -> list[str]:
-    section = CATALOGUE[kind].per_cell[0]
-    key = next(name for name, _ in specs(sections(kind)[section]))
-    return [
+def _variations(kind: str, published: Mapping[str, Any]) -> list[str]:
+    section = next(name for name in sections(kind) if name in published)
+    key = next(name for name, _ in specs(sections(kind)[section]) if name in published[section])
+    shared = CATALOGUE[kind].per_cell
+    second = [
         "",
-        *_comment(f"What ensemble II has different, in tables of its own ({', '.join(CATALOGUE[kind].per_cell)}):"),
+        *_comment(f"What ensemble II has different, in tables of its own ({', '.join(shared)}):"),
         f"# [second.{section}]",
         f"# {key} = 40",
+    ]
+    case, value, title = ("thin", 20, "lower optical depth") if key == "optical_depth" else ("b", 0.8, f"another {key}")
+    return [
+        *(second if shared else []),
         "",
         *_comment("Named cases change single values; choose one with --case, or all with --case all:"),
-        "# [cases.thin]",
-        '# title = "lower optical depth"',
-        f"# [cases.thin.{section}]",
-        f"# {key} = 20",
+        f"# [cases.{case}]",
+        f'# title = "{title}"',
+        f"# [cases.{case}.{section}]",
+        f"# {key} = {value}",
     ]

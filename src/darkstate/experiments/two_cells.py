@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from difflib import get_close_matches
-from math import pi
+from math import isfinite, pi
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from darkstate.errors import ArgumentError
-from darkstate.parameters import parameter, pytree
+from darkstate.experiments.values import with_values
+from darkstate.parameters import parameter, pytree, specs
 from darkstate.spins.ensembles import Rates
 from darkstate.spins.protocol import KINDS, Protocol, protocol
 
@@ -107,61 +105,12 @@ class Timing:
 _E = TypeVar("_E")
 
 
-def with_values(experiment: _E, values: Mapping[str, Any]) -> _E:
-    """The same experiment with some parameters replaced; for many values at once, use this under `jax.vmap`.
-
-    Args:
-        experiment: any experiment of this package.
-        values: dotted keys as in a lab file, such as "drive.rate", "second.ensembles.optical_depth" or
-            "protocol.segments.0.duration", to SI values.
-
-    Returns:
-        An experiment of the same class.
-
-    Raises:
-        ArgumentError: a key names no parameter or one that ensemble II cannot have of its own, or a value is no number
-            in the allowed range.
-
-    Example:
-        >>> from darkstate.experiments import CATALOGUE
-        >>> from darkstate.experiments.two_level_ensembles import Drive, Ensembles
-        >>> lab = CATALOGUE["two_level_ensembles"](Ensembles(optical_depth=30), Drive(rate=1.0, z=1.5))
-        >>> with_values(lab, {"drive.z": 2.0}).z
-        2.0
-    """
-    for key, value in values.items():
-        experiment = _put(experiment, key, value)
-    return experiment
-
-
-def _put(experiment: Any, key: str, value: Any) -> Any:
-    if key.startswith("second."):
-        name = key.removeprefix("second.")
-        if name.split(".")[0] not in experiment.per_cell:
-            allowed = ", ".join(experiment.per_cell)
-            raise ArgumentError(f"Key {key!r} has no effect: ensemble II may differ in {allowed} only.")
-        _put(experiment, name, value)  # raises if there is no such parameter
-        return dataclasses.replace(experiment, second={**experiment.second, name: value})
-    return _replace(experiment, key, key.split("."), value)
-
-
-def _replace(node: Any, key: str, path: list[str], value: Any) -> Any:
-    name, *rest = path
-    if isinstance(node, tuple) and name.isdecimal() and int(name) < len(node) and rest:
-        i = int(name)
-        return (*node[:i], _replace(node[i], key, rest, value), *node[i + 1 :])
-    names = [f.name for f in dataclasses.fields(node)] if dataclasses.is_dataclass(node) else []
-    is_section = name in names and dataclasses.is_dataclass(getattr(node, name))
-    if name not in names or name == "second" or is_section != bool(rest) and not isinstance(getattr(node, name), tuple):
-        near = get_close_matches(name, names, 1)
-        raise ArgumentError(f"Key {key!r} names no parameter" + (f"; did you mean {near[0]!r}?" if near else "."))
-    new = _replace(getattr(node, name), key, rest, value) if rest else value
-    return dataclasses.replace(node, **{name: new})
-
-
 def second_cell(experiment: _E) -> _E:
-    """The experiment as ensemble II sees it: the entries of its mapping `second` put in place of its own parameters."""
-    return with_values(experiment, experiment.second)  # type: ignore[attr-defined]
+    """The experiment as ensemble II sees it: the entries of its mapping `second` put in place of its own parameters.
+
+    An experiment whose two systems have nothing in common (an empty `per_cell`) is given back as it is.
+    """
+    return with_values(experiment, experiment.second) if experiment.per_cell else experiment  # type: ignore[attr-defined]
 
 
 def couplings(z: Any) -> tuple[Any, Any]:
@@ -243,3 +192,23 @@ def shared_warnings(experiment: Any, splitting_hz: float | None) -> list[str]:
             "independent reservoirs (001 Sec. III B)"
         )
     return found
+
+
+def rate_problems(experiment: Any) -> list[str]:
+    """A sentence on each ensemble whose rates overflow or are negative."""
+    own = second_cell(experiment)
+    found = [_not_finite(experiment, "I")] + ([_not_finite(own, "II")] if experiment.second else [])
+    return [text for text in found if text]
+
+
+def _not_finite(experiment: Any, cell: str) -> str:
+    cure = "check drive.rate, drive.z and ensembles.optical_depth"
+    try:
+        total = experiment.cell.total
+    except ArithmeticError:
+        return f"the rates of ensemble {cell} are too large to be numbers; {cure}"
+    for name, spec in specs(total):
+        rate = getattr(total, name)
+        if not (isfinite(rate) and rate >= 0):
+            return f"{spec.symbol} of ensemble {cell} follows as {rate:g} /s, which is not a rate; {cure}"
+    return ""

@@ -5,7 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from darkstate.experiments.two_cells import CellModel, Cells, Timing, assemble, couplings, shared_warnings
+from darkstate.experiments.two_cells import (
+    CellModel,
+    Cells,
+    Timing,
+    assemble,
+    couplings,
+    rate_problems,
+    shared_warnings,
+)
 from darkstate.parameters import parameter, pytree
 from darkstate.spins.ensembles import Rates
 
@@ -178,6 +186,10 @@ class TwoLevelEnsembles:
         elif self.drive.z is None and pair[0] < pair[1]:  # type: ignore[operator]
             found.append(("drive.detuning", "must be at least `larmor_splitting`, since Z = sqrt(Delta/Omega) >= 1"))
         return found
+
+    def rate_problems(self) -> list[str]:
+        """Rates that are no numbers, one sentence each."""
+        return rate_problems(self)
 
     def warnings(self) -> list[str]:
         """What is allowed but implausible."""

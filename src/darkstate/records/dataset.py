@@ -8,21 +8,23 @@ import numpy as np
 import xarray as xr
 
 from darkstate.errors import ArgumentError, Outcome
+from darkstate.gaussian.state import GaussianState
 from darkstate.solve.solution import Solution
 from darkstate.witness.epr import derived
 
 
 def to_dataset(solution: Solution) -> xr.Dataset:
-    """Witness, spin lengths, populations and outcome of a time evolution.
+    """Witness, spin lengths, populations and outcome of a time evolution; covariance and mean of Gaussian states.
 
     Args:
-        solution: from `evolve`, one parameter point.
+        solution: from `evolve`, one parameter point; or any solution with a `GaussianState`.
 
     Returns:
-        Dataset over t [s] and ensemble ("I", "II"): xi, xi_g, gain, polarization, up, down, h, and the outcome code.
+        Dataset over t [s] and ensemble ("I", "II"): xi, xi_g, gain, polarization, up, down, h, and the outcome code;
+        for Gaussian states over (t and) the quadratures: covariance, mean, outcome and every check.
 
     Raises:
-        ArgumentError: the solution is a steady state, which has no time axis.
+        ArgumentError: the solution is a steady state of spin ensembles, which has no time axis.
 
     Example:
         >>> from darkstate.experiments.two_level_ensembles import *
@@ -31,6 +33,8 @@ def to_dataset(solution: Solution) -> xr.Dataset:
         >>> sorted(to_dataset(evolve(lab.model(), [0.0, 0.1])).data_vars)
         ['down', 'gain', 'h', 'outcome', 'polarization', 'up', 'xi', 'xi_g']
     """
+    if isinstance(solution.state, GaussianState):
+        return _gaussian(solution)
     if solution.times is None:
         raise ArgumentError("Argument `solution` must come from evolve; a steady state has no time axis.")
     state = solution.state
@@ -54,4 +58,26 @@ def to_dataset(solution: Solution) -> xr.Dataset:
             "outcome": ((), int(solution.outcome), {"flag_meanings": " ".join(o.name for o in Outcome)}),
         },
         coords={"t": ("t", np.asarray(solution.times), {"units": "s"}), "ensemble": ["I", "II"]},
+    )
+
+
+def _gaussian(solution: Solution) -> xr.Dataset:
+    state = solution.state
+    time = () if solution.times is None else ("t",)
+    names = [f"{letter}_{mode}" for mode in state.modes for letter in ("X", "P")]
+    checks = {
+        f"check_{name}": ((), float(value), {"long_name": f"check {name}, see darkstate.solve.checks"})
+        for name, value in solution.checks.items()
+    }
+    mean = (*time, "quadrature"), np.asarray(state.mean), {"units": "1", "long_name": "mean"}
+    axes = (*time, "quadrature", "quadrature_2")
+    covariance = axes, np.asarray(state.covariance), {"units": "1", "long_name": "covariance, vacuum 1/2"}
+    outcome = (), int(solution.outcome), {"flag_meanings": " ".join(o.name for o in Outcome)}
+    coords: dict[str, Any] = {"quadrature": names, "quadrature_2": names}
+    if time:
+        coords["t"] = ("t", np.asarray(solution.times), {"units": "s"})
+    return xr.Dataset(
+        {"covariance": covariance, "mean": mean, "outcome": outcome, **checks},
+        coords=coords,
+        attrs={"convention": str(state.convention)},
     )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from math import cos, sin, sqrt
+from typing import Any
 
 from darkstate.errors import InputError, Outcome
-from darkstate.experiments import Experiment
+from darkstate.experiments import Experiment, TwoCells
 from darkstate.experiments.labfile import Lab
+from darkstate.experiments.monitored_cells import MonitoredCells
+from darkstate.experiments.spin_mechanics import SpinMechanics
 from darkstate.experiments.two_cells import second_cell
 
 
@@ -15,7 +19,7 @@ def explain(quantity: str, lab: Lab) -> str:
     """Formula, numbers and equation number of one quantity of a lab file.
 
     Args:
-        quantity: a key of `QUANTITIES`.
+        quantity: a key of `quantities(lab.experiment)`.
         lab: from `darkstate.load`.
 
     Returns:
@@ -32,18 +36,19 @@ def explain(quantity: str, lab: Lab) -> str:
             = (1.17361 - 0.173611) / (1.17361 + 0.173611)
             = 0.742268
     """
-    if quantity not in QUANTITIES:
-        near = get_close_matches(quantity, QUANTITIES, 1)
+    known = quantities(lab.experiment)
+    if quantity not in known:
+        near = get_close_matches(quantity, known, 1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise InputError([f"quantity {quantity!r} is not known; {hint}allowed: {', '.join(QUANTITIES)}"])
-    return QUANTITIES[quantity](lab.experiment)
+        raise InputError([f"quantity {quantity!r} is not known; {hint}allowed: {', '.join(known)}"])
+    return known[quantity](lab.experiment)
 
 
 def _n(value: float) -> str:
     return f"{float(value):.6g}"
 
 
-def _z(e: Experiment) -> str:
+def _z(e: TwoCells) -> str:
     cell = e.cell
     return "\n".join(
         [
@@ -55,7 +60,7 @@ def _z(e: Experiment) -> str:
     )
 
 
-def _transverse(e: Experiment) -> str:
+def _transverse(e: TwoCells) -> str:
     cell = e.cell
     parts = [(name, getattr(cell, name).transverse) for name in ("dark", "drive", "pump", "repump")]
     return "\n".join(
@@ -69,7 +74,7 @@ def _transverse(e: Experiment) -> str:
     )
 
 
-def _polarization(e: Experiment) -> str:
+def _polarization(e: TwoCells) -> str:
     k = e.cell.total
     head = "Polarisation in the steady state (001 Eq. 15; with a third level 001 Eq. 20, corrected)"
     up, down, h = _populations(e)
@@ -94,7 +99,7 @@ def _polarization(e: Experiment) -> str:
     )
 
 
-def _populations(e: Experiment) -> tuple[float, float, float]:
+def _populations(e: TwoCells) -> tuple[float, float, float]:
     """Steady fractions of ensemble I as the closed form gives them."""
     from darkstate.solve.steady_state import steady_state
 
@@ -102,7 +107,7 @@ def _populations(e: Experiment) -> tuple[float, float, float]:
     return float(m.up[0]), float(m.down[0]), float(m.h[0])
 
 
-def _xi(e: Experiment) -> str:
+def _xi(e: TwoCells) -> str:
     from darkstate.solve.steady_state import steady_state
     from darkstate.witness.epr import best_gain, epr_variance
 
@@ -143,10 +148,100 @@ def _xi(e: Experiment) -> str:
     return "\n".join(lines)
 
 
-QUANTITIES: dict[str, Callable[[Experiment], str]] = {
+def _rates(e: SpinMechanics) -> str:
+    s, m = e.rates.first, e.rates.second
+    lines = ["Rates of both oscillators (004 below Eq. 5); gamma must be above 0"]
+    for j, o in (("S", s), ("M", m)):
+        lines += [
+            f"  Gamma_{j} = {_n(o.rate)} /s, theta_{j} = {_n(o.theta)}: "
+            f"Gamma_{j}B = Gamma sin^2 theta = {_n(o.passive)} /s, Gamma_{j}P = Gamma cos^2 theta = {_n(o.active)} /s",
+            f"  gamma_{j} = gamma_{j}0 - Gamma_{j} cos 2 theta_{j} = {_n(o.linewidth)} - {_n(o.rate)} x "
+            f"{_n(cos(2 * o.theta))} = {_n(o.effective_linewidth)} /s",
+            f"  C_{j} = Gamma_{j}/gt_{j} = {_n(o.rate)}/{_n(o.decoherence)} = {_n(o.cooperativity)}",
+        ]
+    r = e.rates.interference
+    return "\n".join(
+        [
+            *lines,
+            f"  R = -sqrt(Gamma_M Gamma_S) sin(theta_M - theta_S) = -sqrt({_n(m.rate)} x {_n(s.rate)}) x "
+            f"{_n(sin(m.theta - s.theta))} = {_n(r)} /s",
+            f"  read-out gain g = sqrt(Gamma_M/((1-eps) Gamma_S)) cos(theta_M - pi/4)/cos(theta_S - pi/4) = "
+            f"{_n(e.rates.readout_gain) if e.path.loss < 1 else 'infinite, eps = 1'}",
+        ]
+    )
+
+
+def _hybrid_xi(e: SpinMechanics) -> str:
+    s, m, t, r = e.rates.first, e.rates.second, sqrt(1 - e.path.loss), e.rates.interference
+    lines = ["EPR variance in the steady state, rotating-wave approximation (004 Eqs. 7, 8); separable: xi >= 1"]
+    gs, gm, g = s.effective_linewidth, m.effective_linewidth, e.gain
+    if min(gs, gm) <= 0:
+        return "\n".join(
+            [*lines, f"  gamma_S = {_n(gs)} /s, gamma_M = {_n(gm)} /s: no steady state, both must be above 0"]
+        )
+    var_s = (s.rate / 2 + s.decoherence) / gs
+    drive = sqrt(s.rate) * sqrt(m.rate) * sin(m.theta + s.theta)
+    both = -2 * t / (gs + gm) * (drive - 2 * r * var_s)
+    var_m = (m.rate / 2 + m.decoherence + t * r * both) / gm
+    xi = 2 * (var_s + g * g * var_m + g * both) / (1 + g * g)
+    lines += [
+        f"  var X_S = (Gamma_S/2 + gt_S)/gamma_S = ({_n(s.rate / 2)} + {_n(s.decoherence)})/{_n(gs)} = {_n(var_s)}",
+        "  <X_S,X_M> = -2 sqrt(1-eps)/(gamma_S + gamma_M) [sqrt(Gamma_S Gamma_M) sin(theta_M + theta_S) - 2 R var X_S]",
+        f"            = -2 x {_n(t)}/({_n(gs)} + {_n(gm)}) x [{_n(drive)} - 2 x {_n(r)} x {_n(var_s)}] = {_n(both)}"
+        "   (twice the covariance)",
+        "  var X_M = [Gamma_M/2 + gt_M + sqrt(1-eps) R <X_S,X_M>]/gamma_M",
+        f"          = [{_n(m.rate / 2)} + {_n(m.decoherence)} + {_n(t)} x {_n(r)} x {_n(both)}]/{_n(gm)} = {_n(var_m)}",
+        f"  xi = 2 [var X_S + g^2 var X_M + g <X_S,X_M>]/(1 + g^2), g = {_n(g)}",
+        f"     = 2 x [{_n(var_s)} + {_n(g * g * var_m)} + {_n(g * both)}]/{_n(1 + g * g)} = {_n(xi)}",
+    ]
+    return "\n".join(lines)
+
+
+def _monitored_xi(e: MonitoredCells) -> str:
+    x, w, eta, floor = e.x, e.bath.variance, e.detection.efficiency, 1 / (e.z * e.z)
+    free = (floor + x * w) / (1 + x)
+    lines = [
+        "EPR variance in the steady state (000 Sec. IV, with bath noise w and efficiency eta); separable: xi >= 1",
+        f"  x = gamma_extra/gamma_s = {_n(e.gamma_extra)}/{_n(e.gamma_s)} = {_n(x)}, 1/Z^2 = {_n(floor)}, w = {_n(w)}, "
+        f"eta = {_n(eta)}",
+        f"  not measured: xi = (1/Z^2 + x w)/(1 + x) = ({_n(floor)} + {_n(x * w)})/{_n(1 + x)} = {_n(free)}",
+    ]
+    if eta == 0:
+        return "\n".join([*lines, "  eta = 0: nothing is measured, so the conditional xi is the same"])
+    root = sqrt((1 + x) * (1 + x) + 4 * eta * x * (w / floor - 1))
+    value = (2 * eta - 1 - x + root) / (2 * eta) * floor
+    return "\n".join(
+        [
+            *lines,
+            "  measured: xi = {2 eta - 1 - x + sqrt[(1+x)^2 + 4 eta x (w Z^2 - 1)]}/(2 eta Z^2)",
+            f"                = [{_n(2 * eta - 1 - x)} + {_n(root)}]/{_n(2 * eta / floor)} = {_n(value)}",
+        ]
+    )
+
+
+QUANTITIES: dict[str, Callable[[TwoCells], str]] = {
     "xi": _xi,
     "polarization": _polarization,
     "gamma_tilde": _transverse,
     "z": _z,
 }
-"""What can be explained."""
+"""What can be explained of two cells."""
+
+HYBRID_QUANTITIES: dict[str, Callable[[SpinMechanics], str]] = {"xi": _hybrid_xi, "rates": _rates}
+"""What can be explained of a spin and a mechanical oscillator."""
+
+MONITORED_QUANTITIES: dict[str, Callable[[MonitoredCells], str]] = {"xi": _monitored_xi}
+"""What can be explained of monitored cells."""
+
+
+def quantities(experiment: Experiment) -> dict[str, Callable[[Any], str]]:
+    """What can be explained of an experiment: name to the function that does it.
+
+    Example:
+        >>> import darkstate as ds
+        >>> list(quantities(ds.load(ds.shipped_labs()["huang2018"]).experiment))
+        ['xi', 'rates']
+    """
+    if isinstance(experiment, SpinMechanics):
+        return HYBRID_QUANTITIES
+    return MONITORED_QUANTITIES if isinstance(experiment, MonitoredCells) else QUANTITIES

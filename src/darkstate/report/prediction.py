@@ -17,17 +17,23 @@ import numpy as np
 from darkstate import provenance
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError, InputError, Outcome
-from darkstate.experiments import Experiment
+from darkstate.experiments import TwoCells
 from darkstate.experiments.labfile import Lab
-from darkstate.experiments.two_cells import second_cell, with_values
+from darkstate.experiments.monitored_cells import MonitoredCells
+from darkstate.experiments.spin_mechanics import SpinMechanics
+from darkstate.experiments.two_cells import second_cell
+from darkstate.experiments.values import value_at, with_values
 from darkstate.report.data import Points, read_points
+from darkstate.report.hybrid import HybridPrediction, predict_hybrid
+from darkstate.report.monitored import MonitoredPrediction, predict_monitored
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure, separable_line
 from darkstate.solve.evolve import evolve, fastest, substeps_for
 from darkstate.solve.methods import MomentEquations
 from darkstate.solve.solution import Solution
 from darkstate.solve.steady_state import steady_state
 from darkstate.storage import write_atomic
-from darkstate.witness.epr import WitnessValue, derived, epr_variance
+from darkstate.witness.epr import derived, epr_variance
+from darkstate.witness.value import WitnessValue
 from darkstate.witness.window import Window, window
 
 if TYPE_CHECKING:
@@ -155,15 +161,30 @@ class Predictions:
         return _save(self.cases, self.to_dataset(), Path(folder))
 
 
-def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction:
+@dataclass(frozen=True, repr=False)
+class Separate:
+    """One prediction per case of a lab file, each with its own figure and files; prints as their tables."""
+
+    cases: dict[str, Any]
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(p) for p in self.cases.values())
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write the files of every case into a folder of its own; returns their paths."""
+        return [path for case, p in self.cases.items() for path in p.save(Path(folder) / case)]
+
+
+def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction | HybridPrediction | MonitoredPrediction:
     """Predict the entanglement of a laboratory.
 
     Args:
         lab: from `darkstate.load`.
-        data: CSV file with measured points (columns t_ms, xi, xi_err), compared by chi-squared.
+        data: CSV file with measured points (columns t_ms, xi, xi_err), compared by chi-squared; for two cells.
 
     Returns:
-        A `Prediction`.
+        A `Prediction`, or for other experiments a `HybridPrediction` or `MonitoredPrediction`; all print as a table and
+        have plot, to_dataset and save.
 
     Raises:
         ArgumentError: `lab` is no lab that was loaded.
@@ -176,6 +197,11 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction:
     """
     if not isinstance(lab, Lab):
         raise ArgumentError(f"Argument `lab` must come from darkstate.load(path), but is a {type(lab).__name__}.")
+    if isinstance(lab.experiment, SpinMechanics | MonitoredCells):
+        if data is not None:
+            raise InputError([f"{data}: measured points are compared with two_level_ensembles and cesium_cells only"])
+        hybrid = isinstance(lab.experiment, SpinMechanics)
+        return predict_hybrid(lab) if hybrid else predict_monitored(lab)
     experiment, keys = lab.experiment, tuple(lab.uncertainties)
     times, borders = _grid(experiment)
     points = None if data is None else read_points(data, until=float(times[-1]))
@@ -188,7 +214,7 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction:
         )
     if keys:
         sigma = jnp.array([lab.uncertainties[key] for key in keys])
-        values = jnp.array([_value(experiment, key) for key in keys])
+        values = jnp.array([value_at(experiment, key) for key in keys])
         xi_err, steady_err = (np.asarray(e) for e in _errors(experiment, keys, values, sigma, times))
     return Prediction(
         lab=lab,
@@ -201,7 +227,7 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction:
     )
 
 
-def predict_cases(labs: dict[str, Lab], *, data: str | Path | None = None) -> Predictions:
+def predict_cases(labs: dict[str, Lab], *, data: str | Path | None = None) -> Predictions | Separate:
     """Predict every case of a lab file; `data` is compared with each.
 
     Example:
@@ -209,10 +235,12 @@ def predict_cases(labs: dict[str, Lab], *, data: str | Path | None = None) -> Pr
         >>> list(ds.predict_cases(ds.load_cases(ds.shipped_labs()["krauter2011"])).cases)
         ['a', 'b', 'c']
     """
-    return Predictions({case: predict(lab, data=data) for case, lab in labs.items()})
+    found = {case: predict(lab, data=data) for case, lab in labs.items()}
+    over_time = {case: p for case, p in found.items() if isinstance(p, Prediction)}
+    return Predictions(over_time) if over_time else Separate(found)
 
 
-def _grid(experiment: Experiment) -> tuple[np.ndarray, list[float]]:
+def _grid(experiment: TwoCells) -> tuple[np.ndarray, list[float]]:
     """The time grid with the borders of all segments in it, and these borders [s]."""
     even = np.linspace(0.0, float(experiment.protocol.total), experiment.protocol.points)
     borders = np.cumsum(experiment.protocol.protocol().durations)[:-1].tolist()
@@ -220,7 +248,7 @@ def _grid(experiment: Experiment) -> tuple[np.ndarray, list[float]]:
     return np.union1d(apart, borders), borders
 
 
-def _substeps(experiment: Experiment, times: Any) -> int:
+def _substeps(experiment: TwoCells, times: Any) -> int:
     """Steps per grid interval for this experiment, found outside any transformation."""
     rate = max(fastest(cell.cell.total) for cell in (experiment, second_cell(experiment)))
     pulses = experiment.protocol.protocol()
@@ -230,7 +258,7 @@ def _substeps(experiment: Experiment, times: Any) -> int:
 
 
 @partial(jax.jit, static_argnames="substeps")
-def _solve(experiment: Experiment, times: Any, substeps: int) -> tuple[Solution, Solution, Any, Any]:
+def _solve(experiment: TwoCells, times: Any, substeps: int) -> tuple[Solution, Solution, Any, Any]:
     """Time evolution, steady state, and xi of both, as one compiled program."""
     model, method = experiment.model(), MomentEquations(substeps=substeps)
     solution = evolve(model, times, protocol=experiment.protocol.protocol(), method=method, throw=False)
@@ -238,18 +266,7 @@ def _solve(experiment: Experiment, times: Any, substeps: int) -> tuple[Solution,
     return solution, steady, epr_variance(solution.state).value, epr_variance(steady.state).value
 
 
-def _value(experiment: Experiment, key: str) -> float:
-    """The number a dotted key stands for."""
-    path = key.split(".")
-    if path[0] == "second":
-        return experiment.second[".".join(path[1:])]
-    node: Any = experiment
-    for name in path:
-        node = node[int(name)] if isinstance(node, tuple) else getattr(node, name)
-    return node
-
-
-def _errors(experiment: Experiment, keys: tuple[str, ...], values: Any, sigma: Any, times: Any) -> tuple[Any, Any]:
+def _errors(experiment: TwoCells, keys: tuple[str, ...], values: Any, sigma: Any, times: Any) -> tuple[Any, Any]:
     """Standard uncertainties of xi(t) [t] and of the steady xi, to first order in the inputs' uncertainties."""
     substeps = _substeps(experiment, times)
 

@@ -5,10 +5,14 @@ transverse_excess      (cooling + heating + losses)/Gamma-tilde - 1: Gamma-tilde
 out_of_range           how far a parameter of the model lies outside its range
 inverted_decay         minus the slowest decay rate of the transverse variances: inverted spins amplify
 unequal_z              one-way signal between cells of different Z, over d Gamma: the adiabatic form has no such term
-uncertainty_violation  minus the smallest eigenvalue of covariance + i/2 commutator, per atom
+uncertainty_violation  minus the smallest eigenvalue of covariance + i/2 commutator, per atom; of a Gaussian
+                       state 0, or minus the pivot that shows it, relative to the largest element of the covariance
 not_finite             1 where a number of the state is infinite or not a number
 numerical_error        the integrator's stated error of a scaled moment
-growth_rate            minus the slowest decay rate of a steady state
+growth_rate            minus the slowest decay rate of a steady state (of a linear system: minus a lower bound of it)
+rotating_wave          relative error of xi by the rotating-wave approximation, from the solution without it
+rounding               rounding error of a steady covariance, relative: drift times the longest relaxation time
+commutators            how far a linear system is from keeping its commutators, relative
 empty                  fraction of the atoms a steady state has lost from the two-level subsystem
 """
 
@@ -31,6 +35,9 @@ LIMITS: dict[str, tuple[float, Outcome]] = {
     "uncertainty_violation": (1e-12, Outcome.unphysical_covariance),
     "not_finite": (0.5, Outcome.not_converged),
     "empty": (1 - 1e-12, Outcome.unstable),
+    "rotating_wave": (0.01, Outcome.outside_validity),
+    "rounding": (1e-8, Outcome.not_converged),
+    "commutators": (1e-9, Outcome.unphysical_covariance),
     "growth_rate": (-1e-300, Outcome.unstable),
 }
 """Largest value each check may have, and the outcome beyond it; `numerical_error` has the method's tolerance."""

@@ -1,12 +1,13 @@
 """evolve: the state of a model over time.
 
-Dispatches on the method: `MomentEquations` are integrated, `AdiabaticClosedForm` is evaluated. Down: `spins.moments`,
-`spins.closed_forms`, `integrate`.
+Dispatches on the model, and for spin ensembles on the method: `MomentEquations` are integrated, `AdiabaticClosedForm`
+is evaluated. Down: `spins.moments`, `spins.closed_forms`, `integrate`; `linear` for linear systems.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import ceil, log2
 from typing import Any
@@ -15,8 +16,11 @@ import numpy as np
 
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError
+from darkstate.gaussian.linear_system import LinearSystem
+from darkstate.gaussian.state import GaussianState
 from darkstate.solve.checks import d_over_n, decide, not_finite, out_of_range, transverse_excess
 from darkstate.solve.integrate import integrate
+from darkstate.solve.linear import Stages, check_times, evolve_constant, evolve_driven, no_delays, start_of
 from darkstate.solve.methods import AdiabaticClosedForm, MomentEquations
 from darkstate.solve.solution import Solution
 from darkstate.spins.closed_forms import adiabatic_moments, decay_rates, start
@@ -34,26 +38,30 @@ MOST_SUBSTEPS = 4096
 
 
 def evolve(
-    model: SpinEnsembles,
+    model: SpinEnsembles | LinearSystem | Stages | Callable[[Any], LinearSystem],
     times: Any,
     *,
+    initial: GaussianState | None = None,
     protocol: Protocol | None = None,
     method: MomentEquations | AdiabaticClosedForm = MomentEquations(),  # noqa: B008 (frozen)
     throw: bool = True,
 ) -> Solution:
-    """Evolve two spin ensembles from their initial populations.
+    """Evolve two spin ensembles from their initial populations, or a linear system from a Gaussian state.
 
-    Formula: the moment equations of `spins.moments` (001 App. C, D, corrected), or 001 Eqs. (14), (21).
+    Formula: the moment equations of `spins.moments` (001 App. C, D, corrected), or 001 Eqs. (14), (21); for linear
+    systems d<x>/dt = A <x>, dV/dt = A V + V A^T + D, exact where A and D are constant.
 
     Args:
-        model: the two ensembles.
+        model: two ensembles; or a `LinearSystem`, a list of (system, duration) one after the other, or a function of
+            time that returns a system (integrated; it must give the same modes and ports at all times).
         times: increasing times from 0 on [t; s].
-        protocol: segments of light; None = drive, pump and repump on for ever at strength 1.
-        method: `MomentEquations` (default) or `AdiabaticClosedForm`.
+        initial: state a linear system starts from; None = vacuum.
+        protocol: segments of light for ensembles; None = drive, pump and repump on for ever at strength 1.
+        method: `MomentEquations` (default) or `AdiabaticClosedForm`; of a function of time, its substeps and tolerance.
         throw: raise on a bad outcome; False keeps the code per point.
 
     Returns:
-        A `Solution`; its state has leaves [t 2].
+        A `Solution`; its state has leaves [t 2], or [t q q] for a linear system.
 
     Validity: see the method; `checks["d_over_n"]` (d/N, with finite_atoms d/N^2) above 0.05, and a collective decay
     rate that turns negative (inverted spins, superradiance), are outside_validity; all limits are in `solve.checks`.
@@ -71,12 +79,15 @@ def evolve(
         >>> print(f"{epr_variance(solution.state).value[-1]:.9f}")
         0.562169740
     """
+    check_times(times)
+    if isinstance(model, LinearSystem | Sequence) or callable(model):
+        found = _linear(model, jnp.asarray(times, float), initial, method)
+        return found.raise_if_bad() if throw else found
     if not isinstance(model, SpinEnsembles):
         raise ArgumentError(
-            f"Argument `model` must be a SpinEnsembles, but is a {type(model).__name__}; from a lab file take "
-            "`lab.experiment.model()`."
+            f"Argument `model` must be a SpinEnsembles or a LinearSystem, but is a {type(model).__name__}; from a lab "
+            "file take `lab.experiment.model()`."
         )
-    _check_times(times)
     times = jnp.asarray(times, float)
     if isinstance(method, AdiabaticClosedForm):
         if protocol is not None and not _is_constant_drive(protocol):
@@ -99,16 +110,41 @@ def evolve(
     return solution.raise_if_bad() if throw else solution
 
 
-def _check_times(times: Any) -> None:
-    """Refuse times that are no increasing list from 0 on; traced times are taken as they are."""
-    if isinstance(times, jax.core.Tracer):
-        return
-    t = np.asarray(times, float)
-    if t.ndim != 1 or not t.size or not np.isfinite(t).all() or t[0] < 0 or (np.diff(t) < 0).any():
-        raise ArgumentError(
-            f"Argument `times` must be a list of finite, increasing times from 0 s on, but has shape {t.shape}"
-            + (f", first {t.flat[0]:g}, last {t.flat[-1]:g}." if t.size else ".")
-        )
+def _linear(model: Any, times: Any, initial: GaussianState | None, method: Any) -> Solution:
+    if callable(model):
+        begin = model(times[0])
+        no_delays(begin, "evolve")
+        if not isinstance(method, MomentEquations):
+            raise ArgumentError(f"A function of time is integrated: method must be MomentEquations, but is {method!r}.")
+        substeps = method.substeps or _driven_substeps(model, times)
+        return evolve_driven(model, times, start_of(begin, initial), substeps, method.tolerance)
+    stages = ((model, 0.0),) if isinstance(model, LinearSystem) else tuple(model)
+    if not stages or not all(len(stage) == 2 and isinstance(stage[0], LinearSystem) for stage in stages):
+        raise ArgumentError("Argument `model` must be a LinearSystem or a list of pairs (LinearSystem, duration in s).")
+    systems = tuple(stage[0] for stage in stages)
+    for system in systems:
+        no_delays(system, "evolve")
+        if system.modes != systems[0].modes:
+            raise ArgumentError(
+                f"All stages must have the same modes in the same order, but have {', '.join(systems[0].modes)} and "
+                f"{', '.join(system.modes)}."
+            )
+    ends = jnp.cumsum(jnp.asarray([stage[1] for stage in stages[:-1]], float))
+    return evolve_constant(systems, ends, times, start_of(systems[0], initial))
+
+
+def _driven_substeps(model: Callable[[Any], LinearSystem], times: Any) -> int:
+    """Steps per interval from the largest rate at the times asked for."""
+    if isinstance(times, jax.core.Tracer) or isinstance(model(times[0]).drift, jax.core.Tracer):
+        raise ArgumentError(NO_SUBSTEPS)
+    rate = max(float(jnp.abs(model(t).drift).sum(1).max()) for t in times)
+    return substeps_for(rate, float(jnp.max(jnp.diff(times, prepend=0.0))))
+
+
+NO_SUBSTEPS = (
+    "Inside jit, vmap or grad the number of steps must be given, since the rates are not known yet: "
+    "method=MomentEquations(substeps=2); the outcome says whether it was enough."
+)
 
 
 def _always_on() -> Protocol:
@@ -126,10 +162,7 @@ def _is_constant_drive(pulses: Protocol) -> bool:
 def _substeps(model: SpinEnsembles, pulses: Protocol, times: Any) -> int:
     """Steps per interval from the largest rate."""
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((model, pulses, times))):
-        raise ArgumentError(
-            "Inside jit, vmap or grad the number of steps must be given, since the rates are not known yet: "
-            "method=MomentEquations(substeps=2); the outcome says whether it was enough."
-        )
+        raise ArgumentError(NO_SUBSTEPS)
     strongest = np.max(np.concatenate([np.asarray(pulses.start), np.asarray(pulses.end)]), axis=0)
     rate = fastest(total_rates(model, strongest)) + float(jnp.abs(model.larmor).sum())
     return substeps_for(rate, float(jnp.max(jnp.diff(times, prepend=0.0))))

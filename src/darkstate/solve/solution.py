@@ -9,7 +9,6 @@ import numpy as np
 from darkstate.backend import jax, jnp
 from darkstate.errors import Outcome, OutcomeError
 from darkstate.parameters import pytree
-from darkstate.spins.state import SpinState
 
 
 @pytree
@@ -17,13 +16,13 @@ class Solution:
     """What a verb returns.
 
     Args:
-        state: `SpinState`, leaves over the axis t if there is one [... t 2].
+        state: `SpinState`, leaves over the axis t if there is one [... t 2], or `GaussianState` [... t q q].
         times: [t; s], or None for a steady state.
         outcome: `Outcome` code [...].
         checks: named figures that the outcome was decided by [...].
     """
 
-    state: SpinState
+    state: Any
     times: Any
     outcome: Any
     checks: dict[str, Any]

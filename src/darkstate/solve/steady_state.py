@@ -1,4 +1,4 @@
-"""steady_state: where a model ends up when all its light stays on."""
+"""steady_state: where a model ends up when nothing changes any more: spin ensembles, and linear systems."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError
+from darkstate.gaussian.linear_system import LinearSystem
 from darkstate.solve.checks import d_over_n, decide, not_finite, out_of_range, transverse_excess
+from darkstate.solve.linear import steady
 from darkstate.solve.methods import ClosedForm
 from darkstate.solve.solution import Solution
 from darkstate.spins.closed_forms import decay_rates, steady_moments
@@ -16,30 +18,32 @@ from darkstate.spins.state import SpinState
 
 
 def steady_state(
-    model: SpinEnsembles,
+    model: SpinEnsembles | LinearSystem,
     *,
     strengths: Any = (1.0, 1.0, 1.0),
     method: ClosedForm = ClosedForm(),  # noqa: B008 (frozen)
     throw: bool = True,
 ) -> Solution:
-    """Steady state of two spin ensembles under constant light.
+    """Steady state of two spin ensembles under constant light, or of a linear system.
 
-    Formula: xi_inf = (1/P)[Gt + dG P^2 (mu-nu)^2]/(Gt + dG P) for equal two-level ensembles; see
-    `spins.closed_forms.steady_moments` for all others. Source: 001 Eqs. (5), (15), right as printed.
+    Formula: A V + V A^T + D = 0 for a linear system (`gaussian.lyapunov`). xi_inf = (1/P)[Gt + dG P^2 (mu-nu)^2]/(Gt +
+    dG P) for equal two-level ensembles; see `spins.closed_forms.steady_moments` for all others. Source: 001 Eqs. (5),
+    (15), right as printed.
 
     Args:
-        model: the two ensembles.
-        strengths: strengths of (drive, pump, repump) [3].
-        method: `ClosedForm`.
+        model: two ensembles, or a `LinearSystem` (delays of a one-way cascade are accounted for).
+        strengths: strengths of (drive, pump, repump) [3]; for ensembles.
+        method: `ClosedForm`; for ensembles.
         throw: raise on a bad outcome; False keeps the code.
 
     Returns:
-        A `Solution` without times; its state has leaves [2].
+        A `Solution` without times; its state is a `SpinState` with leaves [2] or a `GaussianState`.
 
-    Validity: N to infinity.
+    Validity: N to infinity; for a linear system none beyond its own.
 
     Raises:
-        OutcomeError: `unstable` where no atoms stay in the subsystem or the fluctuations grow; see `solve.checks`.
+        OutcomeError: `unstable` where no atoms stay in the subsystem or the fluctuations grow, `not_converged` where
+            rounding may exceed 1e-8; see `solve.checks`.
         ArgumentError: another method.
 
     Example:
@@ -49,6 +53,14 @@ def steady_state(
         >>> print(f"{epr_variance(steady_state(lab.model()).state).value:.12f}")
         0.583128114563
     """
+    if isinstance(model, LinearSystem):
+        found = steady(model)
+        return found.raise_if_bad() if throw else found
+    if not isinstance(model, SpinEnsembles):
+        raise ArgumentError(
+            f"Argument `model` must be a SpinEnsembles or a LinearSystem, but is a {type(model).__name__}; take "
+            "`lab.experiment.model()` from a lab file."
+        )
     if not isinstance(method, ClosedForm):
         raise ArgumentError(
             f"Argument `method` must be ClosedForm(), but is {method!r}; evolve takes the other methods."

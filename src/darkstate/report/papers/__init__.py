@@ -13,6 +13,9 @@ FIGURES = {
     "krauter2011-fig2c": "xi over time with pump light, and its decay after the drive stops (002 Fig. 2c)",
     "muschik2013-fig3a": "xi over time for Larmor mismatches of 0, 20 and 40 Hz (000 Fig. 3a)",
     "muschik2013-fig3b": "xi over time with pump and repump light for d = 55, 100, 150 (000 Fig. 3b)",
+    "muschik2013-fig4b": "steady-state xi against decay, with the light measured and not (000 Fig. 4b)",
+    "huang2018-fig2": "xi of spin and membrane against both cooperativities, at the best angles (004 Fig. 2)",
+    "huang2018-fig3": "xi at the best angles and C_M against C_S, with loss, and if measured (004 Fig. 3)",
 }
 """Figure names and what they show."""
 

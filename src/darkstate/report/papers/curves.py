@@ -11,9 +11,9 @@ import xarray as xr
 
 from darkstate import provenance
 from darkstate.backend import jax, jnp
-from darkstate.experiments import Experiment
+from darkstate.experiments import TwoCells
 from darkstate.experiments.labfile import load, shipped_labs
-from darkstate.experiments.two_cells import with_values
+from darkstate.experiments.values import with_values
 from darkstate.report.style import save_figure
 from darkstate.solve.evolve import evolve
 from darkstate.solve.methods import VARIANTS, AdiabaticClosedForm, MomentEquations
@@ -29,7 +29,7 @@ LABELS = {"corrected": "corrected", "paper_ode": "paper's equations", "eq21": "p
 """Variants as legends name them."""
 
 
-def lab(name: str, case: str | None = None) -> Experiment:
+def lab(name: str, case: str | None = None) -> Any:
     """The experiment of a lab file shipped with darkstate."""
     return load(shipped_labs()[name], case=case).experiment
 
@@ -41,7 +41,7 @@ def grid() -> Any:
 
 @partial(jax.jit, static_argnames=("variant", "key"))
 def states(
-    experiment: Experiment, times: Any, variant: str, key: str, values: Any, protocol: Protocol | None = None
+    experiment: TwoCells, times: Any, variant: str, key: str, values: Any, protocol: Protocol | None = None
 ) -> SpinState:
     """States over time for every value of one parameter [value t 2]."""
 
@@ -55,7 +55,7 @@ def states(
     return jax.vmap(one)(values)
 
 
-def xi_curves(experiment: Experiment, key: str, values: list[float], times: Any) -> np.ndarray:
+def xi_curves(experiment: TwoCells, key: str, values: list[float], times: Any) -> np.ndarray:
     """xi(t) of every variant and every value of one parameter [variant value t]."""
     curves = [epr_variance(states(experiment, times, v, key, jnp.array(values))).value for v in VARIANTS]
     return np.stack(curves)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from darkstate.backend import jax, jnp
-from darkstate.experiments.two_cells import with_values
+from darkstate.experiments.values import with_values
 from darkstate.report.papers.curves import dataset, lab
 from darkstate.report.style import COLOURS, DASHES, new_figure, separable_line
 from darkstate.solve.optimum import optimum

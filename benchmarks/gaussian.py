@@ -1,0 +1,149 @@
+"""How fast are maps of xi of a cascade? Ratios to SciPy over a random subset of the same points, in the same run.
+
+Run:  .venv/bin/python benchmarks/gaussian.py            (about a minute on two cores)
+
+The peer is what a careful notebook does: the matrices of Huang et al. (2018), Eqs. (3)-(5), written by hand for every
+point, scipy.linalg.solve_continuous_lyapunov or solve_continuous_are with its cross term, xi. darkstate takes the public
+path: lab, network of components, solution with all its checks, witness. Goals: 30 and 80 times faster, and the smallest
+xi over both angles at 100 x 100 points within a minute. Absolute times are those of this machine and are not promised.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # SciPy is faster so on matrices this small
+
+import numpy as np
+from scipy.linalg import block_diag, solve_continuous_are, solve_continuous_lyapunov
+
+import darkstate as ds
+from darkstate.backend import jax, jnp
+from darkstate.solve.condition import condition
+
+SIDE, SUBSET, SEED, OFTEN = 300, 500, 1, 4
+ANGLES = 0.79, 1.2
+"""theta_S, theta_M: both oscillators are stable for all cooperativities."""
+OPTIMISED, TOGETHER = 100, 50
+AGREEMENT = 1e-8
+
+jax.config.update("jax_enable_compilation_cache", False)
+lab = ds.load(ds.shipped_labs()["huang2018"]).experiment
+
+
+def grid(side):
+    """C_S and C_M [side^2 each], logarithmic from 1 to 1000."""
+    axis = jnp.logspace(0, 3, side)
+    return tuple(c.ravel() for c in jnp.meshgrid(axis, axis))
+
+
+def experiment(c_s, c_m, theta_s, theta_m):
+    values = {
+        "spin.cooperativity": c_s,
+        "mechanics.cooperativity": c_m,
+        "spin.theta": theta_s,
+        "mechanics.theta": theta_m,
+    }
+    return ds.with_values(lab, values)
+
+
+def xi_unconditional(c_s, c_m, *angles):
+    e = experiment(c_s, c_m, *(angles or ANGLES))
+    return ds.epr_variance(ds.steady_state(e.model(), throw=False).state, e.gain).value
+
+
+def xi_conditional(c_s, c_m):
+    e = experiment(c_s, c_m, *ANGLES)
+    return ds.epr_variance(condition(e.model(), e.detector(), throw=False).state, e.gain).value
+
+
+def smallest_xi(c_s, c_m):
+    # Above pi/4 both oscillators are stable for all cooperativities.
+    low = jnp.full(2, np.pi / 4 + 1e-3)
+    return ds.optimum(lambda angles: xi_unconditional(c_s, c_m, *angles), low, jnp.full(2, np.pi / 2))[1]
+
+
+def matrices(c_s, c_m):
+    """A, D, C, N of 004 in the order X_S, X_M, P_S, P_M, and g; R = 1/2."""
+    theta_s, theta_m = ANGLES
+    noise_s, noise_m = lab.spin.linewidth * (lab.spin.occupation + 0.5), lab.mechanics.decoherence
+    rate_s, rate_m = c_s * noise_s, c_m * noise_m
+    decay_s, decay_m = lab.spin.linewidth - rate_s * np.cos(2 * theta_s), -rate_m * np.cos(2 * theta_m)
+    root = np.sqrt(rate_s * rate_m)
+    a = np.array([[-decay_s / 2, 0.0], [-root * np.sin(theta_m - theta_s), -decay_m / 2]])
+    cross = -root * np.sin(theta_s + theta_m) / 2
+    d = np.array([[rate_s / 2 + noise_s, cross], [cross, rate_m / 2 + noise_m]])
+    k = np.sqrt([rate_s, rate_m]) * np.cos(np.array(ANGLES) - np.pi / 4)
+    n = np.sqrt([rate_s, rate_m]) * np.sin(np.array(ANGLES) - np.pi / 4) / 2
+    flip = np.array([1.0, -1.0])  # the P block is the X block with P_M -> -P_M
+    turn = np.outer(flip, flip)
+    c, n = block_diag(-k[None], -(k * flip)[None]), block_diag(n[:, None], (n * flip)[:, None])
+    return block_diag(a, a * turn), block_diag(d, d * turn), c, n, k[1] / k[0]
+
+
+def witness(v, g):
+    return (v[0, 0] + v[2, 2] + g**2 * (v[1, 1] + v[3, 3]) + 2 * g * (v[0, 1] - v[2, 3])) / (1 + g**2)
+
+
+def peer_lyapunov(c_s, c_m):
+    a, d, _, _, g = matrices(c_s, c_m)
+    return witness(solve_continuous_lyapunov(a, -d), g)
+
+
+def peer_riccati(c_s, c_m):
+    a, d, c, n, g = matrices(c_s, c_m)
+    return witness(solve_continuous_are(a.T, c.T, d, np.eye(2) / 2, s=n), g)
+
+
+def smallest_xi_map(c_s, c_m):
+    # In parts, as the searches of a part go on until the last of them ends.
+    return jax.lax.map(lambda point: smallest_xi(*point), (c_s, c_m), batch_size=TOGETHER)
+
+
+def timed(function, *arguments, often):
+    """Time to compile and the shortest of a few runs [s each], and the result."""
+    begin = time.perf_counter()
+    compiled = jax.jit(function).lower(*arguments).compile()
+    compiling, spent = time.perf_counter() - begin, []
+    for _ in range(often):
+        begin = time.perf_counter()
+        result = jax.block_until_ready(compiled(*arguments))
+        spent.append(time.perf_counter() - begin)
+    return compiling, min(spent), np.asarray(result)
+
+
+def verdict(reached):
+    return "goal reached" if reached else "goal missed"
+
+
+def report(name, function, peer, least):
+    c_s, c_m = grid(SIDE)
+    compiling, spent, ours = timed(jax.vmap(function), c_s, c_m, often=OFTEN)
+    points = np.random.default_rng(SEED).choice(SIDE**2, SUBSET, replace=False)
+    pairs = [(float(c_s[i]), float(c_m[i])) for i in points]
+    begin = time.perf_counter()
+    theirs = np.array([peer(*pair) for pair in pairs])
+    each = (time.perf_counter() - begin) / SUBSET
+    ratio, apart = each * SIDE**2 / spent, np.abs(theirs / ours[points] - 1).max()
+    print(
+        f"{name}: {SIDE} x {SIDE} points in {spent:.3g} s ({spent / SIDE**2 * 1e6:.3g} us per point), compiled in "
+        f"{compiling:.2g} s\n"
+        f"  {ratio:8.0f} times faster than a loop over SciPy, {each * 1e3:.3g} ms per point; largest relative difference "
+        f"{apart:.1e}; {verdict(ratio >= least)} (at least {least} times)"
+    )
+    assert apart < AGREEMENT, f"{name} differs from SciPy by {apart:.1e}"
+
+
+print(
+    f"{platform.machine()}, {os.cpu_count()} cores, {jax.default_backend()}, jax {jax.__version__}; peer timed on {SUBSET} "
+    "random points"
+)
+report("unconditional xi", xi_unconditional, peer_lyapunov, 30)
+report("conditional xi", xi_conditional, peer_riccati, 80)
+compiling, spent, _ = timed(smallest_xi_map, *grid(OPTIMISED), often=1)
+print(
+    f"smallest xi over both angles: {OPTIMISED} x {OPTIMISED} points in {spent:.3g} s, compiled in {compiling:.2g} s; "
+    f"{verdict(spent < 60)} (under 60 s)"
+)

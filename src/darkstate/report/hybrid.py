@@ -1,0 +1,372 @@
+"""The prediction for two oscillators in one light beam (004): one lab file in, every witness of the steady state out.
+
+    lab file -> rates -> network -> steady_state, condition -> xi_g, E_N, steering, ... -> budget, force noise
+
+The table says how much the rotating-wave approximation, the loss, and each bath cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import pi
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from darkstate import provenance
+from darkstate.backend import jax, jnp
+from darkstate.errors import Outcome
+from darkstate.experiments.hybrid_rates import HybridRates
+from darkstate.experiments.labfile import Lab
+from darkstate.experiments.spin_mechanics import SpinMechanics
+from darkstate.experiments.values import value_at, with_values
+from darkstate.gaussian.closed_forms import cascade_xi
+from darkstate.gaussian.state import GaussianState
+from darkstate.report.budget import Budget, budget
+from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure
+from darkstate.solve.checks import decide
+from darkstate.solve.condition import condition
+from darkstate.solve.optimum import optimum
+from darkstate.solve.sensor import force_noise, standard_quantum_limit
+from darkstate.solve.solution import Solution
+from darkstate.solve.steady_state import steady_state
+from darkstate.storage import write_atomic
+from darkstate.witness.epr import best_gain, epr_variance
+from darkstate.witness.purity import purity
+from darkstate.witness.separability import log_negativity, product_criterion
+from darkstate.witness.steering import steering
+from darkstate.witness.teleportation import teleportation_fidelity
+from darkstate.witness.value import WitnessValue
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True, repr=False)
+class HybridPrediction:
+    """What `predict` returns for a lab file of spin_mechanics; prints as a table.
+
+    Args:
+        lab: the lab file; steady: state in the rotating-wave approximation, with the check `rotating_wave` where the
+            frequency is known; conditional: given the measured light; full: without that approximation, or None.
+        xi, xi_conditional: EPR variance with the gain of the lab, with standard uncertainties; xi_full: without the
+            rotating-wave approximation, or None.
+        budget: what each imperfection costs.
+        omega: frequencies from resonance [w; rad/s]; force, limit: force noise of the read-out on M and the standard
+            quantum limit there [w; 1/s]; both None where there is no steady state.
+    """
+
+    lab: Lab
+    steady: Solution
+    conditional: Solution
+    full: Solution | None
+    xi: WitnessValue
+    xi_conditional: WitnessValue
+    xi_full: WitnessValue | None
+    budget: Budget
+    omega: np.ndarray
+    force: np.ndarray | None
+    limit: np.ndarray | None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the checks say of the rotating-wave answer."""
+        return Outcome(int(self.steady.outcome))
+
+    @property
+    def verdict(self) -> str:
+        """One sentence; a bad outcome gives no verdict, unless the solution without the approximation is good."""
+        value, note = self.xi, ""
+        if self.outcome is Outcome.outside_validity and self.full is not None and int(self.full.outcome) == 0:
+            assert self.xi_full is not None
+            value, note = self.xi_full, " without the rotating-wave approximation"
+        elif self.outcome is not Outcome.ok:
+            return f"no verdict ({self.outcome.name})"
+        return f"{value.verdict}: xi_g = {_with_error(value)}{note}, separable states have xi_g >= 1"
+
+    def __str__(self) -> str:
+        return _table(self)
+
+    def __repr__(self) -> str:
+        return f"<Prediction of {self.lab.name}: {self.verdict}>"
+
+    def plot(self, ax: Any, *, label: str | None = None, curve: int = 0) -> None:
+        """Draw the budget as bars into axes: xi as it is, given the light, and without each imperfection."""
+        bars = [("as it is", self.budget.xi), ("given the light", self.budget.conditional)]
+        bars += [(f"no {r.name}", r.xi_without) for r in self.budget.rows if r.value > 0]
+        places = np.arange(len(bars))[::-1]
+        ax.barh(places, [value for _, value in bars], color=COLOURS[curve % len(COLOURS)], height=0.6, label=label)
+        ax.set_yticks(places, [name for name, _ in bars])
+        ax.axvline(1.0, color="0.4", linewidth=0.8, linestyle="--")
+        ax.set_xlim(0, max(1.05, *(1.05 * value for _, value in bars)))
+        ax.set_xlabel("EPR variance ξ (separable: at least 1)")
+
+    def plot_force(self, ax: Any) -> None:
+        """Draw the force noise of the read-out and the standard quantum limit into axes."""
+        if self.force is None or self.limit is None:
+            ax.text(0.5, 0.5, "no steady state", ha="center", transform=ax.transAxes)
+            return
+        hertz = self.omega / (2 * pi)
+        ax.loglog(hertz, self.force, DASHES[0], color=COLOURS[0], label="EPR read-out")
+        ax.loglog(hertz, self.limit, DASHES[1], color=COLOURS[1], label="standard quantum limit")
+        thermal = float(self.lab.experiment.rates.second.decoherence)
+        ax.axhline(thermal, linestyle=DASHES[2], color=COLOURS[2], label="bath of M alone")
+        ax.set(xlabel="frequency from resonance (Hz)", ylabel="force noise on M (1/s)")
+        ax.legend()
+
+    def to_dataset(self) -> xr.Dataset:
+        """Labelled dataset: covariances, witnesses, budget and force noise, with provenance in its attributes."""
+        from darkstate.records.dataset import to_dataset
+
+        data = to_dataset(self.steady)
+        data["covariance_conditional"] = (data.covariance.dims, np.asarray(self.conditional.state.covariance))
+        data.covariance_conditional.attrs = {"units": "1", "long_name": "covariance given the measured light"}
+        for name, (value, text) in _numbers(self).items():
+            data[name] = ((), float(value), {"units": "1", "long_name": text})
+        rows = self.budget.rows
+        data = data.assign_coords(imperfection=[r.name for r in rows])
+        for name, text in (
+            ("value", "value of the imperfection"),
+            ("xi_without", "xi without it"),
+            ("slope", "d ln xi/d"),
+        ):
+            data[f"budget_{name}"] = ("imperfection", [getattr(r, name) for r in rows], {"long_name": text})
+        if self.force is not None:
+            data = data.assign_coords(omega=("omega", self.omega, {"units": "rad/s"}))
+            data["force_noise"] = ("omega", self.force, {"units": "1/s", "long_name": "force noise of the read-out"})
+            data["force_noise_sql"] = ("omega", self.limit, {"units": "1/s", "long_name": "standard quantum limit"})
+        lab = self.lab
+        data.attrs.update(
+            provenance.attrs(source=lab.path, lab_digest=lab.digest, case=lab.case, overrides=lab.overrides)
+        )
+        return data
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write prediction.nc, .png, .pdf and .csv; returns their paths."""
+        folder, data = Path(folder), self.to_dataset()
+
+        def netcdf(path: Path) -> None:
+            data.to_netcdf(path, engine="h5netcdf")
+
+        figure, (left, right) = new_figure(2)
+        self.plot(left)
+        self.plot_force(right)
+        written = [write_atomic(folder / "prediction.nc", netcdf)]
+        written += save_figure(figure, folder / "prediction", ("png", "pdf"))
+        lines = ["quantity,value", *(f"{name},{float(value):.12g}" for name, (value, _) in _numbers(self).items())]
+        return [*written, write_atomic(folder / "prediction.csv", "\n".join(lines) + "\n")]
+
+
+def predict_hybrid(lab: Lab) -> HybridPrediction:
+    """Predict the entanglement of two oscillators in one light beam; `darkstate.predict` calls this.
+
+    Example:
+        >>> import darkstate as ds
+        >>> print(f"{predict_hybrid(ds.load(ds.shipped_labs()['huang2018'])).xi.value:.6f}")
+        0.351572
+    """
+    experiment, keys = lab.experiment, tuple(lab.uncertainties)
+    steady, conditional, xi, xi_conditional = _solve(experiment)
+    full = xi_full = None
+    if experiment.frequency is not None:
+        full, value = _solve_full(experiment)
+        xi_full = WitnessValue(value)
+        checks = {**steady.checks, "rotating_wave": jnp.abs(xi / value - 1)}
+        steady = Solution(steady.state, None, jnp.maximum(steady.outcome, decide(checks)), checks)
+    errors: tuple[Any, Any] = (None, None)
+    if keys:
+        errors = _errors(experiment, keys, lab.uncertainties)
+    width = max(abs(float(experiment.rates.second.effective_linewidth)), 1e-300)
+    omega = np.geomspace(width / 100, 10 * width, 121)
+    force = limit = None
+    if float(steady.checks["growth_rate"]) < 0:
+        force = np.asarray(_force(experiment, omega))
+        damping = float(experiment.rates.second.linewidth)
+        limit = np.asarray(standard_quantum_limit(omega, frequency=0.0, damping=damping))
+    return HybridPrediction(
+        lab=lab,
+        steady=steady,
+        conditional=conditional,
+        full=full,
+        xi=WitnessValue(xi, errors[0]),
+        xi_conditional=WitnessValue(xi_conditional, errors[1]),
+        xi_full=xi_full,
+        budget=budget(lab),
+        omega=omega,
+        force=force,
+        limit=limit,
+    )
+
+
+@jax.jit
+def _solve(experiment: SpinMechanics) -> tuple[Solution, Solution, Any, Any]:
+    model, gain = experiment.model(), experiment.gain
+    steady = steady_state(model, throw=False)
+    conditional = condition(model, experiment.detector(), throw=False)
+    return steady, conditional, epr_variance(steady.state, gain).value, epr_variance(conditional.state, gain).value
+
+
+@jax.jit
+def _force(experiment: SpinMechanics, omega: Any) -> Any:
+    return force_noise(experiment.model(), "M", omega, experiment.detector())
+
+
+@jax.jit
+def _solve_full(experiment: SpinMechanics) -> tuple[Solution, Any]:
+    full = steady_state(experiment.full_model(), throw=False)
+    return full, epr_variance(full.state, experiment.gain).value
+
+
+def _errors(experiment: SpinMechanics, keys: tuple[str, ...], sigma: Any) -> tuple[Any, Any]:
+    """Standard uncertainties of xi and of the conditional xi, to first order in those of the inputs."""
+
+    @jax.jit
+    def slopes(values: Any) -> Any:
+        return jax.jacfwd(lambda v: jnp.stack(_solve(with_values(experiment, dict(zip(keys, v, strict=True))))[2:]))(
+            values
+        )
+
+    values = jnp.array([value_at(experiment, key) for key in keys])
+    scaled = slopes(values) * jnp.array([sigma[key] for key in keys])
+    total = jnp.sqrt((scaled**2).sum(-1))
+    return total[0], total[1]
+
+
+@jax.jit
+def best_settings(rates: HybridRates) -> tuple[Any, Any]:
+    """Angles and Gamma_M that make xi smallest with the read-out gain, everything else kept.
+
+    Args:
+        rates: of both oscillators.
+
+    Returns:
+        (theta_S, theta_M, Gamma_M/gt_M) [3] and xi there, for coupling angles from 0 to pi/2 and C_M from 0.01 to 1e6.
+
+    Example:
+        >>> import darkstate as ds
+        >>> (theta_s, theta_m, c_m), xi = best_settings(ds.load(ds.shipped_labs()["huang2018"]).experiment.rates)
+        >>> print(f"{xi:.6f} at C_M = {c_m:.2f}")
+        0.351572 at C_M = 12.12
+    """
+    from dataclasses import replace
+
+    s, m = rates.first, rates.second
+
+    def xi(x: Any) -> Any:
+        changed = replace(
+            rates,
+            first=replace(s, theta=x[0]),
+            second=replace(m, theta=x[1], rate=m.decoherence * jnp.exp(x[2])),
+        )
+        return cascade_xi(changed, changed.readout_gain)
+
+    low, high = jnp.array([0.0, 0.0, jnp.log(1e-2)]), jnp.array([pi / 2, pi / 2, jnp.log(1e6)])
+    best, value = optimum(xi, low, high)
+    return best.at[2].set(jnp.exp(best[2])), value
+
+
+WITNESSES = {
+    "gain_best": "gain that makes xi_g smallest",
+    "xi_best_gain": "EPR variance at that gain",
+    "log_negativity": "log-negativity in nats",
+    "log_negativity_ebits": "log-negativity in ebits",
+    "ppt": "smallest symplectic eigenvalue of the partial transpose, over the vacuum's",
+    "product": "product of the EPR variances (separable: at least 1)",
+    "steering_s_to_m": "S steers M below 1",
+    "steering_m_to_s": "M steers S below 1",
+    "purity": "purity of the state of both",
+    "purity_conditional": "purity given the measured light",
+    "teleportation_fidelity": "fidelity of a coherent state (classical: 1/2)",
+}
+"""What is asked of the steady state, and what it means."""
+
+
+@jax.jit
+def _witnesses(state: GaussianState, known: GaussianState) -> dict[str, Any]:
+    gain, negativity = best_gain(state), log_negativity(state, "S")
+    return {
+        "gain_best": gain,
+        "xi_best_gain": epr_variance(state, gain).value,
+        "log_negativity": negativity.nats,
+        "log_negativity_ebits": negativity.ebits,
+        "ppt": negativity.smallest,
+        "product": product_criterion(state, gain).value,
+        "steering_s_to_m": steering(state, "S", "M").value,
+        "steering_m_to_s": steering(state, "M", "S").value,
+        "purity": purity(state),
+        "purity_conditional": purity(known),
+        "teleportation_fidelity": teleportation_fidelity(state),
+    }
+
+
+def _numbers(p: HybridPrediction) -> dict[str, tuple[Any, str]]:
+    """Every number of the table, by the name it has in files."""
+    values = _witnesses(p.steady.state, p.conditional.state)
+    found: dict[str, tuple[Any, str]] = {
+        "xi": (p.xi.value, "EPR variance xi_g (separable: at least 1)"),
+        "gain": (p.lab.experiment.gain, "gain g of xi"),
+        "xi_conditional": (p.xi_conditional.value, "EPR variance given the measured light"),
+        **{name: (values[name], text) for name, text in WITNESSES.items()},
+    }
+    if p.xi.uncertainty is not None:
+        found["xi_err"] = (p.xi.uncertainty, "standard uncertainty of xi")
+    if p.xi_full is not None:
+        found["xi_full"] = (p.xi_full.value, "EPR variance without the rotating-wave approximation")
+    return found
+
+
+def _with_error(value: WitnessValue) -> str:
+    return f"{float(value.value):.4f}" + ("" if value.uncertainty is None else f" +- {float(value.uncertainty):.4f}")
+
+
+def _table(p: HybridPrediction) -> str:
+    n = {name: float(value) for name, (value, _) in _numbers(p).items()}
+    e, lab = p.lab.experiment, p.lab
+    best, xi_best = best_settings(jax.tree.map(lambda x: jnp.asarray(x, float), e.rates))
+    said = "ok" if p.outcome is Outcome.ok else f"{p.outcome.name}: {p.outcome.meaning}; {p.outcome.cure}"
+    rows = [
+        ("xi_g", f"{_with_error(p.xi)} ({float(p.xi.decibel):+.2f} dB) at the read-out gain g = {n['gain']:.4g}"),
+        ("given light", f"{_with_error(p.xi_conditional)}, efficiency {float(e.detection.efficiency):g}"),
+        ("best gain", f"g = {n['gain_best']:.4g} gives xi_g = {n['xi_best_gain']:.4f}"),
+        ("E_N", f"{n['log_negativity']:.4f} nats = {n['log_negativity_ebits']:.4f} ebits (2 nu~ = {n['ppt']:.4f})"),
+        ("steering", f"S to M {n['steering_s_to_m']:.4f}, M to S {n['steering_m_to_s']:.4f}; below 1 = steerable"),
+        ("purity", f"{n['purity']:.4f}, given the light {n['purity_conditional']:.4f}"),
+        ("teleportation", f"fidelity {n['teleportation_fidelity']:.4f} of a coherent state; classical limit 0.5"),
+        (
+            "best settings",
+            f"theta_S = {float(best[0]):.5f}, theta_M = {float(best[1]):.5f}, C_M = {float(best[2]):.4g} would give "
+            f"xi_g = {float(xi_best):.4f}",
+        ),
+        ("outcome", said),
+        ("validity", _validity(p)),
+    ]
+    if e.readout.gain is not None:
+        rows[0] = ("xi_g", rows[0][1].replace("the read-out gain", "the gain given,"))
+    if p.force is not None and p.limit is not None:
+        k = int(np.argmin(p.force / p.limit))
+        rows.insert(
+            -2,
+            (
+                "as a sensor",
+                f"force noise on M {p.force[k] / p.limit[k]:.3f} of the standard quantum limit at "
+                f"{p.omega[k] / (2 * pi):.4g} Hz from resonance",
+            ),
+        )
+    if lab.uncertainties:
+        rows.append(("uncertainty", f"of {', '.join(lab.uncertainties)}; all else is taken as exact"))
+    rows += [("warning", text) for text in e.warnings()]
+    head = lab.name + (f", case {lab.case}" if lab.case else "") + (f": {lab.title}" if lab.title else "")
+    width = max(len(name) for name, _ in rows)
+    table = [head, *(f"  {name:<{width}}  {text}" for name, text in rows)]
+    return "\n".join([*table, "", str(p.budget), "", f"  {p.verdict}"])
+
+
+def _validity(p: HybridPrediction) -> str:
+    slowest = -float(p.steady.checks["growth_rate"])
+    text = f"slowest decay {slowest:.3g} /s; rounding {float(p.steady.checks['rounding']):.0e}"
+    if p.xi_full is None:
+        return f"{text}; rotating-wave approximation not checked (no frequency)"
+    error = float(p.steady.checks["rotating_wave"])
+    full = float(p.xi_full.value)
+    return f"{text}; rotating-wave approximation off by {100 * error:.2g} % (xi_g = {full:.4f} without it)"
