@@ -61,6 +61,7 @@ _HOME = {
     "homodyne": "gaussian.detection",
     "heterodyne": "gaussian.detection",
     "sideband_homodyne": "gaussian.detection",
+    "measurement": "gaussian.detection",
     # verbs and methods
     "evolve": "solve.evolve",
     "steady_state": "solve.steady_state",
@@ -122,7 +123,7 @@ if TYPE_CHECKING:
         spin_ensemble,
         squeezer,
     )
-    from darkstate.gaussian.detection import heterodyne, homodyne, sideband_homodyne
+    from darkstate.gaussian.detection import heterodyne, homodyne, measurement, sideband_homodyne
     from darkstate.gaussian.linear_system import LinearSystem
     from darkstate.gaussian.network import cascade, network
     from darkstate.gaussian.state import (

@@ -63,6 +63,7 @@ def test_spectrum_integrates_to_the_variance_behind_a_filter(detuning):
 
 
 @cache
+@jax.jit
 def pair():
     s = sideband_oscillator(
         "S", passive=1.2, active=1.0, negative_mass=True, damping=0.5, decoherence=0.6, detuning=0.4
@@ -80,13 +81,13 @@ def test_correlation_and_spectrum_are_fourier_transforms():
     """
     system, detector = pair()
     steps = np.arange(2**14 + 1) / 256
-    c = np.asarray(correlation(system, steps, detector))
+    c = np.asarray(jax.jit(correlation)(system, steps, detector))
     weights = np.where(np.arange(2**14 + 1) % 2 == 1, 4.0, 2.0) / 3 / 256
     weights[[0, -1]] = 1 / 3 / 256
     omega = np.array([0.0, 0.4, -0.4, 3.0])
     half = np.einsum("t,wt,tij->wij", weights, np.exp(1j * np.outer(omega, steps)), c)
     white = np.asarray(measurement(system, detector).noise)
-    found = np.asarray(spectrum(system, omega, detector))
+    found = np.asarray(jax.jit(spectrum)(system, omega, detector))
     assert found == pytest.approx(white + half + np.swapaxes(half, 1, 2).conj(), abs=1e-8)
     # Hermitian and positive
     assert found == pytest.approx(np.swapaxes(found, 1, 2).conj(), abs=1e-13)

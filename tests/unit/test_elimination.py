@@ -65,9 +65,9 @@ def test_every_matrix_of_a_batch_is_solved_whatever_the_pieces(n: int, size: int
 @pytest.mark.parametrize("axes", [(0, 0), (0, None), (None, 0)])
 def test_nested_batches_and_shared_arguments(axes: tuple[int | None, int | None]) -> None:
     a, b = well_posed(5, 40, 4, 4), drawn(5, 40, 4, 2)
-    inner_a, inner_b = (x if axis == 0 else x[:, 0] for x, axis in zip((a, b), axes))
+    inner_a, inner_b = (x if axis == 0 else x[:, 0] for x, axis in zip((a, b), axes, strict=True))
     found = jax.jit(jax.vmap(jax.vmap(solve, axes)))(inner_a, inner_b)
-    full = (x if axis == 0 else np.broadcast_to(x[:, :1], x.shape) for x, axis in zip((a, b), axes))
+    full = (x if axis == 0 else np.broadcast_to(x[:, :1], x.shape) for x, axis in zip((a, b), axes, strict=True))
     np.testing.assert_allclose(found, np.linalg.solve(*full), rtol=0, atol=1e-13)
 
 
@@ -87,7 +87,7 @@ def test_derivatives_of_first_and_second_order_under_vmap(n: int) -> None:
 
 
 def test_two_independent_solutions_over_a_long_batch_end() -> None:
-    # jaxlib 0.10.2 on two cores: two library solutions in one program wait for each other for ever from some thousands on.
+    # jaxlib 0.10.2 on two cores: two library solutions in one program hang from some thousands on.
     a = well_posed(20_000, 4, 4)
     b = np.swapaxes(a, 1, 2) + 0.5
     both = jax.jit(jax.vmap(lambda a, b: solve(a, b) + solve(b, a)))(a, b)

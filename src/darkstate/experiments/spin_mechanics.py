@@ -29,6 +29,7 @@ __all__ = [
     "Readout",
     "Spin",
     "SpinMechanics",
+    "sideband_model",
 ]
 
 

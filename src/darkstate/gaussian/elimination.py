@@ -69,9 +69,9 @@ def over_batches(core: Callable[..., Any]) -> Callable[..., Any]:
     def leading(*arrays: Any) -> Any:
         return _in_pieces(core, arrays)
 
-    @leading.def_vmap  # type: ignore[untyped-decorator]
+    @leading.def_vmap
     def _(size: int, batched: list[bool], *arrays: Any) -> tuple[Any, bool]:
-        full = [a if b else jnp.broadcast_to(a, (size, *a.shape)) for a, b in zip(arrays, batched)]
+        full = [a if b else jnp.broadcast_to(a, (size, *a.shape)) for a, b in zip(arrays, batched, strict=True)]
         found = leading(*(a.reshape(-1, *a.shape[2:]) for a in full))
         return found.reshape(size, -1, *found.shape[1:]), True
 
@@ -121,7 +121,17 @@ def eliminate(matrix: Any, right: Any) -> Any:
     """
     n = matrix.shape[0]
     both = jnp.concatenate([matrix, right], axis=1)
-    return _written_out(both, n) if n <= UNROLLED else _in_a_loop(both, n)
+    return _written_out(both, n) if n <= UNROLLED else _in_a_loop(both, n)[0]
+
+
+def size_of_determinant(matrix: Any) -> Any:
+    """|det| for batches along the last axis: [n n b] -> [b].
+
+    Example:
+        >>> print(size_of_determinant(jnp.array([[0.0, 2.0], [3.0, 1.0]])[:, :, None]))
+        [6.]
+    """
+    return _in_a_loop(matrix, matrix.shape[0])[1]
 
 
 def _written_out(rest: Any, n: int) -> Any:
@@ -141,20 +151,23 @@ def _written_out(rest: Any, n: int) -> Any:
     return found
 
 
-def _in_a_loop(both: Any, n: int) -> Any:
-    """Gauss-Jordan elimination; rows stay in place and are put in order at the end."""
+def _in_a_loop(both: Any, n: int) -> tuple[Any, Any]:
+    """Gauss-Jordan elimination; rows stay in place and are put in order at the end. Also |det| [b]."""
     rows = jnp.arange(n)[:, None]
 
     def column(c: Any, carry: Any) -> Any:
-        both, order = carry
+        both, order, size = carry
         here = both[:, c]
         hit = rows == jnp.argmax(jnp.where(order < 0, jnp.abs(here), -1.0), axis=0)
         pivot = jnp.where(hit[:, None], both, 0.0).sum(0)
-        pivot = pivot / pivot[c]
-        return jnp.where(hit[:, None], pivot, both - here[:, None] * pivot), jnp.where(hit, c, order)
+        scaled = pivot / pivot[c]
+        both = jnp.where(hit[:, None], scaled, both - here[:, None] * scaled)
+        return both, jnp.where(hit, c, order), size * jnp.abs(pivot[c])
 
-    both, order = jax.lax.fori_loop(0, n, column, (both, jnp.full((n, both.shape[-1]), -1)))
-    return jnp.take_along_axis(both[:, n:], jnp.argsort(order, axis=0)[:, None], axis=0)
+    batch = both.shape[-1]
+    start = both, jnp.full((n, batch), -1), jnp.ones(batch)
+    both, order, size = jax.lax.fori_loop(0, n, column, start)
+    return jnp.take_along_axis(both[:, n:], jnp.argsort(order, axis=0)[:, None], axis=0), size
 
 
 _each = over_batches(eliminate)
@@ -165,7 +178,7 @@ def _solve(matrix: Any, right: Any) -> Any:
     return _each(matrix, right)
 
 
-@_solve.def_vmap  # type: ignore[untyped-decorator]
+@_solve.def_vmap
 def _(size: int, batched: list[bool], matrix: Any, right: Any) -> tuple[Any, bool]:
     if not batched[0]:
         # One matrix for the whole batch, as in a network that only its components change: one elimination will do.

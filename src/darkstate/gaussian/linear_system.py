@@ -69,7 +69,12 @@ class LinearSystem:
 
     @property
     def commutator_defect(self) -> Any:
-        """Largest violation of the three commutator relations, relative to the largest number in them []."""
+        """Largest violation of the three commutator relations, relative to the largest number in them [].
+
+        0 for a system without ports, whose noise is given as numbers: there only the state shows whether it is physical.
+        """
+        if not self.inputs:
+            return jnp.zeros(())
         a, b, c, e = self.drift, self.coupling, self.output, self.feedthrough
         om, om_u, om_y = (symplectic_form(len(n)) for n in (self.modes, self.inputs, self.outputs))
         modes = a @ om + om @ a.T + b @ om_u @ b.T

@@ -71,7 +71,7 @@ def _triangle(q: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     place = np.zeros((q, q), int)
     place[rows, columns] = place[columns, rows] = np.arange(h)
     linear = np.zeros((h, h, q, q))
-    for r, (i, j) in enumerate(zip(rows, columns)):
+    for r, (i, j) in enumerate(zip(rows, columns, strict=True)):
         for k in range(q):
             linear[r, place[k, j], i, k] += 1
             linear[r, place[i, k], j, k] += 1

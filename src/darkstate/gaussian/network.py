@@ -32,7 +32,7 @@ def network(*components: LinearSystem, links: Sequence[Link] = ()) -> LinearSyst
     """Components side by side, with some outputs led into inputs.
 
     Args:
-        components: `LinearSystem`s; no mode and no port may be named twice.
+        components: `LinearSystem` objects; no mode and no port may be named twice.
         links: (output, input) or (output, input, delay in s).
 
     Returns:

@@ -13,15 +13,19 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from darkstate.backend import jax, jnp
-from darkstate.gaussian.elimination import eliminate, inverse, over_batches, product, solve
+from darkstate.gaussian.elimination import eliminate, inverse, over_batches, product, size_of_determinant, solve
 from darkstate.gaussian.lyapunov import HALVINGS, halvings, lyapunov, short_exponential
 
 MOST_DOUBLINGS = 60
 
+SLOWEST = 1e-6
+"""Mean rate, of the fastest one, below which rounding decides what it is."""
+
 
 class Reduced(NamedTuple):
     """The equation with the correlation absorbed: F = A - N R^{-1} C, Q = D - N R^{-1} N^T, S = C^T R^{-1} C [q q
-    each]."""
+    each].
+    """
 
     drift: Any
     diffusion: Any
@@ -109,14 +113,18 @@ def _even(m: Any) -> Any:
 
 
 def _shift(f: Any, q: Any, s: Any) -> Any:
-    """A rate between the slowest and the fastest of the closed loop [b]."""
+    """A rate between the slowest and the fastest of the closed loop [b]: about the geometric mean of all of them."""
 
     def size(m: Any) -> Any:
         return jnp.sqrt((m**2).sum((0, 1)))
 
     fast = size(f) + jnp.sqrt(size(q) * size(s))
-    # Not a simple fraction, so that it is no eigenvalue of F in examples with round numbers.
-    return 0.6180339887 * jnp.where(fast == 0, 1.0, fast)
+    fast = jnp.where(fast == 0, 1.0, fast)
+    # The Hamiltonian matrix has the rates of the closed loop with both signs.
+    whole = jnp.concatenate([jnp.concatenate([f, q], 1), jnp.concatenate([s, -_turned(f)], 1)])
+    mean = size_of_determinant(whole / fast) ** (1 / whole.shape[0])
+    # Not exactly the mean, which is an eigenvalue of F in simple examples: F - shift has to be inverted.
+    return fast * jnp.where(mean > SLOWEST, 1.0618033989 * mean, 0.6180339887)
 
 
 @_stabilising.defjvp

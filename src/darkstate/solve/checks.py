@@ -5,8 +5,7 @@ transverse_excess      (cooling + heating + losses)/Gamma-tilde - 1: Gamma-tilde
 out_of_range           how far a parameter of the model lies outside its range
 inverted_decay         minus the slowest decay rate of the transverse variances: inverted spins amplify
 unequal_z              one-way signal between cells of different Z, over d Gamma: the adiabatic form has no such term
-uncertainty_violation  minus the smallest eigenvalue of covariance + i/2 commutator, per atom; of a Gaussian
-                       state 0, or minus the pivot that shows it, relative to the largest element of the covariance
+uncertainty_violation  minus the smallest eigenvalue (spins) or pivot (Gaussian) of covariance + i/2 commutator
 not_finite             1 where a number of the state is infinite or not a number
 numerical_error        the integrator's stated error of a scaled moment
 growth_rate            minus the slowest decay rate of a steady state (of a linear system: minus a lower bound of it)

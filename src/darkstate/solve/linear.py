@@ -37,24 +37,30 @@ def steady(system: LinearSystem) -> Solution:
     both = lyapunov(a, jnp.stack([system.diffusion, jnp.eye(q)]))
     covariance = _at_equal_times(system, both[0])
     checks = {
-        **relaxation_checks(a, both[1]),
+        **relaxation_checks(a, both[1], exchange=exchange(system)),
         "commutators": system.commutator_defect,
         **state_checks(covariance),
     }
     return Solution(GaussianState(jnp.zeros(q), covariance, system.modes), None, decide(checks), checks)
 
 
-def relaxation_checks(drift: Any, p: Any) -> dict[str, Any]:
+def exchange(system: LinearSystem) -> Any:
+    """|B|^2 [1/s], the rate of exchange with the inputs; the drift is a difference of such rates and no more exact."""
+    return (system.coupling**2).sum()
+
+
+def relaxation_checks(drift: Any, p: Any, *, exchange: Any) -> dict[str, Any]:
     """Stability and rounding from P, the solution for D = 1: stable if and only if P is positive.
 
     The slowest amplitude decays at no less than 1/(2 trace P).
     """
-    size = jnp.sqrt((drift**2).sum())
+    size = jnp.sqrt((drift**2).sum()) + exchange
     slow = jnp.trace(p)
     # A decay rate lost in the rounding of the drift is none; comparisons with what is not a number are false.
     stable = (smallest_pivot(p) > 0) & (size * slow < 0.1 / EPSILON)
+    growing = jnp.where(jnp.isfinite(size) & jnp.isfinite(slow), size, jnp.inf)
     return {
-        "growth_rate": jnp.where(stable, -0.5 / jnp.where(stable, slow, 1.0), size),
+        "growth_rate": jnp.where(stable, -0.5 / jnp.where(stable, slow, 1.0), growing),
         "rounding": jnp.where(stable, EPSILON * 2 * size * slow, 0.0),
     }
 
