@@ -15,8 +15,8 @@ AdiabaticClosedForm ArgumentError CesiumCells ClosedForm Convention DarkstateErr
 LinearSystem MomentEquations MonitoredCells Outcome OutcomeError Protocol Rates Solution SpinEnsembles SpinMechanics
 SpinState TwoLevelEnsembles VARIANTS WitnessValue __version__ beam_splitter best_gain budget cascade condition
 correlation epr_variance evolve explain feedback force_noise gaussian_state heterodyne homodyne load load_cases
-log_negativity measurement loss network open_system optimum optomechanics oscillator parametric_oscillator phase_shift ppt predict
-predict_cases product product_criterion protocol purity regulate retrodict shipped_labs sideband_homodyne
+log_negativity loss measurement network open_system optimum optomechanics oscillator parametric_oscillator phase_shift
+ppt predict predict_cases product product_criterion protocol purity regulate retrodict shipped_labs sideband_homodyne
 sideband_oscillator spectrum spin_ensemble squeezer standard_quantum_limit steady_state steering
 teleportation_fidelity temporal_modes thermal to_dataset two_mode_squeezed vacuum window with_values
 """.split()

@@ -71,7 +71,7 @@ class LinearSystem:
     def commutator_defect(self) -> Any:
         """Largest violation of the three commutator relations, relative to the largest number in them [].
 
-        0 for a system without ports, whose noise is given as numbers: there only the state shows whether it is physical.
+        0 for a system without ports, whose noise is given as numbers: only its states show whether it is physical.
         """
         if not self.inputs:
             return jnp.zeros(())

@@ -100,8 +100,12 @@ def _doubled(f: Any, q: Any, s: Any) -> Any:
 
     # What the last doubling leaves out is of the order of e^2.
     e, _, h = jax.lax.while_loop(going, double, (0, start))[1]
-    # Squares of e underflow only where the closed loop is stable; otherwise the equation has no stabilising solution.
-    return jnp.where(jnp.abs(e).max((0, 1)) < 1e-6, h, jnp.nan)
+    # Squares of e underflow only where the closed loop is stable. Where a mode grows unseen, h grows until rounding
+    # stops it somewhere, and solves nothing.
+    moved, seen = product(f, h), product(product(h, s), h)
+    left_over, size = moved + _turned(moved) + q - seen, 2 * jnp.abs(moved) + jnp.abs(q) + jnp.abs(seen)
+    solved = jnp.abs(left_over).max((0, 1)) <= 1e-6 * size.max((0, 1))
+    return jnp.where(solved & (jnp.abs(e).max((0, 1)) < 1e-6), h, jnp.nan)
 
 
 def _turned(m: Any) -> Any:

@@ -135,7 +135,7 @@ def _solved(system: LinearSystem, drift: Any, current: Measurement, sign: float)
     v = stationary(drift, system.diffusion, turned.output, turned.correlation, turned.noise)
     gain = kalman_gain(system, turned, v)
     closed = drift - gain @ turned.output
-    # One Newton step brings V to rounding, which pure states need; it shares its factorisation with the stability check.
+    # One Newton step brings V to rounding, which pure states need; the stability check shares its factorisation.
     common = gain @ turned.correlation.T
     driven = system.diffusion + gain @ turned.noise @ gain.T - common - common.T
     v, p = lyapunov(closed, jnp.stack([driven, jnp.eye(len(v))]))
