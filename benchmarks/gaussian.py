@@ -15,10 +15,10 @@ import os
 import platform
 import time
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # SciPy is faster so on matrices this small
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # more only wait on matrices this small
 
 import numpy as np
-from scipy.linalg import block_diag, solve_continuous_are, solve_continuous_lyapunov
+from scipy.linalg import solve_continuous_are, solve_continuous_lyapunov
 
 import darkstate as ds
 from darkstate.backend import jax, jnp
@@ -65,22 +65,36 @@ def smallest_xi(c_s, c_m):
     return ds.optimum(lambda angles: xi_unconditional(c_s, c_m, *angles), low, jnp.full(2, np.pi / 2))[1]
 
 
-def matrices(c_s, c_m):
-    """A, D, C, N of 004 in the order X_S, X_M, P_S, P_M, and g; R = 1/2."""
+def motion(c_s, c_m):
+    """A, D of 004 in the order X_S, X_M, P_S, P_M: the P block is the X block with P_M -> -P_M."""
     theta_s, theta_m = ANGLES
     noise_s, noise_m = lab.spin.linewidth * (lab.spin.occupation + 0.5), lab.mechanics.decoherence
     rate_s, rate_m = c_s * noise_s, c_m * noise_m
-    decay_s, decay_m = lab.spin.linewidth - rate_s * np.cos(2 * theta_s), -rate_m * np.cos(2 * theta_m)
+    s, m = (lab.spin.linewidth - rate_s * np.cos(2 * theta_s)) / 2, -rate_m * np.cos(2 * theta_m) / 2
     root = np.sqrt(rate_s * rate_m)
-    a = np.array([[-decay_s / 2, 0.0], [-root * np.sin(theta_m - theta_s), -decay_m / 2]])
-    cross = -root * np.sin(theta_s + theta_m) / 2
-    d = np.array([[rate_s / 2 + noise_s, cross], [cross, rate_m / 2 + noise_m]])
-    k = np.sqrt([rate_s, rate_m]) * np.cos(np.array(ANGLES) - np.pi / 4)
-    n = np.sqrt([rate_s, rate_m]) * np.sin(np.array(ANGLES) - np.pi / 4) / 2
-    flip = np.array([1.0, -1.0])  # the P block is the X block with P_M -> -P_M
-    turn = np.outer(flip, flip)
-    c, n = block_diag(-k[None], -(k * flip)[None]), block_diag(n[:, None], (n * flip)[:, None])
-    return block_diag(a, a * turn), block_diag(d, d * turn), c, n, k[1] / k[0]
+    r, both = -root * np.sin(theta_m - theta_s), -root * np.sin(theta_s + theta_m) / 2
+    d_s, d_m = rate_s / 2 + noise_s, rate_m / 2 + noise_m
+    a = np.array([[-s, 0, 0, 0], [r, -m, 0, 0], [0, 0, -s, 0], [0, 0, -r, -m]])
+    return a, np.array([[d_s, both, 0, 0], [both, d_m, 0, 0], [0, 0, d_s, -both], [0, 0, -both, d_m]])
+
+
+def amplitudes(c_s, c_m):
+    """How strongly the light couples to S and M."""
+    noise_s = lab.spin.linewidth * (lab.spin.occupation + 0.5)
+    return np.sqrt(c_s * noise_s), np.sqrt(c_m * lab.mechanics.decoherence)
+
+
+def current(c_s, c_m):
+    """C, N of 004 and the gain g that the light reads out; R = 1/2."""
+    (s, m), turned = amplitudes(c_s, c_m), np.array(ANGLES) - np.pi / 4
+    (k_s, k_m), (n_s, n_m) = (s, m) * np.cos(turned), (s, m) * np.sin(turned) / 2
+    c = np.array([[-k_s, -k_m, 0, 0], [0, 0, -k_s, k_m]])
+    return c, np.array([[n_s, 0], [n_m, 0], [0, n_s], [0, -n_m]]), k_m / k_s
+
+
+def gain(c_s, c_m):
+    s, m = amplitudes(c_s, c_m)
+    return m * np.cos(ANGLES[1] - np.pi / 4) / (s * np.cos(ANGLES[0] - np.pi / 4))
 
 
 def witness(v, g):
@@ -88,12 +102,12 @@ def witness(v, g):
 
 
 def peer_lyapunov(c_s, c_m):
-    a, d, _, _, g = matrices(c_s, c_m)
-    return witness(solve_continuous_lyapunov(a, -d), g)
+    a, d = motion(c_s, c_m)
+    return witness(solve_continuous_lyapunov(a, -d), gain(c_s, c_m))
 
 
 def peer_riccati(c_s, c_m):
-    a, d, c, n, g = matrices(c_s, c_m)
+    (a, d), (c, n, g) = motion(c_s, c_m), current(c_s, c_m)
     return witness(solve_continuous_are(a.T, c.T, d, np.eye(2) / 2, s=n), g)
 
 

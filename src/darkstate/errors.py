@@ -54,9 +54,9 @@ _TEXT = {
         "bring the rates of the system closer to each other",
     ),
     Outcome.unstable: _Text(
-        "there is no steady state with atoms in the two-level subsystem, or fluctuations grow without bound",
-        "give the lost atoms a way back (repump, collisions), or cool faster than you heat (raise Z, the pump, the "
-        "linewidth, or a coupling angle above pi/4)",
+        "fluctuations grow without bound, or no atoms stay in the two-level subsystem: there is no steady state",
+        "oscillators: more damping, a coupling angle above pi/4, a laser red of the cavity; ensembles: give the lost "
+        "atoms a way back (repump, collisions), or cool faster than you heat (raise Z or the pump)",
     ),
 }
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.linalg import solve_continuous_are
 
 from darkstate.backend import jax, jnp
 from darkstate.gaussian.elimination import PIECE, UNROLLED, inverse, solve
+from darkstate.gaussian.riccati import stationary
 
 RNG = np.random.default_rng(7)
 SIZES = [1, 2, 3, 4, 6, UNROLLED, UNROLLED + 1, 20]
@@ -92,6 +94,21 @@ def test_two_independent_solutions_over_a_long_batch_end() -> None:
     b = np.swapaxes(a, 1, 2) + 0.5
     both = jax.jit(jax.vmap(lambda a, b: solve(a, b) + solve(b, a)))(a, b)
     np.testing.assert_allclose(both[::997], np.linalg.solve(a, b)[::997] + np.linalg.solve(b, a)[::997], rtol=1e-9)
+
+
+def test_points_without_a_stabilising_solution_spoil_no_other_of_their_piece() -> None:
+    # Points of a piece are doubled together: one that is no number or grows unseen must not touch the rest.
+    size = PIECE + 3
+    a, c, root = drawn(size, 4, 4), drawn(size, 2, 4), drawn(size, 4, 4)
+    bad = np.arange(0, size, 5)
+    a[bad], c[bad, :, 0] = np.diag([1.0, -1.0, -2.0, -3.0]), 0.0  # the first quadrature grows, and no output holds it
+    a[bad[1]] = np.nan
+    d, n, r = root @ np.swapaxes(root, 1, 2), np.zeros((size, 4, 2)), np.broadcast_to(np.eye(2), (size, 2, 2))
+    found = np.asarray(jax.jit(jax.vmap(stationary))(a, d, c, n, r))
+    assert np.isnan(found[bad]).all()
+    for k in sorted(set(range(size)) - set(bad.tolist())):
+        expected = solve_continuous_are(a[k].T, c[k].T, d[k], r[k])
+        np.testing.assert_allclose(found[k], expected, rtol=0, atol=1e-8 * np.abs(expected).max())
 
 
 def test_nothing_to_solve() -> None:

@@ -72,6 +72,12 @@ class OscillatorRates:
         return self.rate * elementary("cos", self.theta) ** 2
 
     @property
+    def amplitudes(self) -> tuple[Any, Any]:
+        """sqrt(Gamma) sin theta and sqrt(Gamma) cos theta [1/sqrt(s)], the couplings with their signs."""
+        strength = elementary("sqrt", self.rate)
+        return strength * elementary("sin", self.theta), strength * elementary("cos", self.theta)
+
+    @property
     def cooperativity(self) -> Any:
         """Quantum cooperativity C = Gamma/gamma-tilde_0 (004, below Fig. 1)."""
         return self.rate / self.decoherence

@@ -110,6 +110,11 @@ class Membrane(Cavity):
         return self.coupling * elementary("sqrt", self.photons(self.input_power, self.detuning))
 
     @property
+    def optical_spring(self) -> Any:
+        """Shift of the resonance by the light, g^2 sum_+- (Delta +- omega)/[(Delta +- omega)^2 + kappa^2/4] [1/s]."""
+        return _spring(self, [(self.photons(self.input_power, self.detuning), self.detuning)])
+
+    @property
     def rates(self) -> OscillatorRates:
         """The rates of 004.
 
@@ -160,6 +165,13 @@ class CounterMembrane(Cavity):
         passive, active = self._tones()
         return self.coupling * elementary("sqrt", passive + active)
 
+    @property
+    def optical_spring(self) -> Any:
+        """Shift of the resonance by both tones [1/s], as for a membrane with one."""
+        double = 4 * pi * self.frequency
+        lower, upper = self._tones()
+        return _spring(self, [(lower, self.detuning - double), (upper, self.detuning + double)])
+
     def _tones(self) -> tuple[Any, Any]:
         """Photons in the cavity from the lower and the upper tone."""
         double = 4 * pi * self.frequency
@@ -179,3 +191,14 @@ class CounterMembrane(Cavity):
             self.scattering(upper, self.detuning + 3 * omega),
             self.scattering(lower, self.detuning - 3 * omega),
         )
+
+
+def _spring(cavity: Cavity, tones: list[tuple[Any, Any]]) -> Any:
+    """Optical spring of tones, each with its photons in the cavity and its detuning [1/s] (004 Ref. 48)."""
+    omega, quarter = 2 * pi * cavity.frequency, cavity.cavity_linewidth**2 / 4
+    shifts = [
+        photons * (delta + side) / ((delta + side) ** 2 + quarter)
+        for photons, delta in tones
+        for side in (omega, -omega)
+    ]
+    return cavity.coupling**2 * sum(shifts)

@@ -75,6 +75,8 @@ class Readout:
         symbol="g",
         doc="weight of the second oscillator in xi_g; left out = what the light reads out",
         source="004 below Eq. (8)",
+        minimum=-1e6,
+        maximum=1e6,
     )
 
 
@@ -252,8 +254,7 @@ def _couplings(oscillator: OscillatorRates) -> dict[str, Any]:
     # Light lost from a cavity may amplify a membrane more than it cools: a negative linewidth is gain.
     net = oscillator.linewidth
     return {
-        "passive": oscillator.passive,
-        "active": oscillator.active,
+        "amplitudes": oscillator.amplitudes,
         "damping": (abs(net) + net) / 2,
         "amplification": (abs(net) - net) / 2,
         "decoherence": oscillator.decoherence,

@@ -104,7 +104,7 @@ def monitored_xi_conditional(x: Any, z: Any, *, bath: Any = 1.0, efficiency: Any
         >>> print(f"{monitored_xi_conditional(0.5, 2.5):.6f}")
         0.325657
     """
-    # The positive root of eta (Z v)^2 - (2 eta - 1 - x) v + ... written as the sum of what vanishes with eta.
+    # Written as a sum in which nothing cancels where the efficiency is small.
     inside = (1 + x) ** 2 + 4 * efficiency * x * (bath * z**2 - 1)
     return (1 + 2 * x * (bath * z**2 - 1) / (jnp.sqrt(inside) + 1 + x)) / z**2
 
@@ -126,11 +126,7 @@ def monitored_evolution(
         [1.   0.44]
     """
     x = gamma_extra / gamma_s
-    plus = jnp.where(
-        efficiency == 0,
-        monitored_xi(x, z, bath=bath),
-        monitored_xi_conditional(x, z, bath=bath, efficiency=efficiency),
-    )
+    plus = monitored_xi_conditional(x, z, bath=bath, efficiency=efficiency)
     # Half the distance of the two roots times the coefficient of v^2 is the rate of approach.
     h = gamma_s * jnp.sqrt((1 + x) ** 2 + 4 * efficiency * x * (bath * z**2 - 1))
     decayed = jnp.exp(-2 * h * times)

@@ -51,6 +51,8 @@ def open_system(
         if jnp.shape(matrix) != (q, 2):
             raise ArgumentError(f"Coupling {name!r} must have shape ({q}, 2), but has {jnp.shape(matrix)}.")
     noise = jnp.zeros((q, q)) if force_noise is None else jnp.asarray(force_noise, float)
+    if noise.shape != (q, q):
+        raise ArgumentError(f"Argument `force_noise` must have shape ({q}, {q}), but has {noise.shape}.")
     return _built(g, {name: jnp.asarray(m, float) for name, m in couplings.items()}, noise, tuple(modes), ports)
 
 
@@ -78,8 +80,9 @@ def oscillator(
     name: str,
     *,
     frequency: Any,
-    passive: Any,
+    passive: Any = 0.0,
     active: Any = 0.0,
+    amplitudes: tuple[Any, Any] | None = None,
     damping: Any = 0.0,
     amplification: Any = 0.0,
     decoherence: Any = None,
@@ -93,6 +96,7 @@ def oscillator(
         name: name of the mode; ports NAME.light and NAME.bath.
         frequency: signed angular frequency [1/s]; negative = negative effective mass.
         passive, active: rates Gamma_B = Gamma sin^2 theta, Gamma_P = Gamma cos^2 theta [1/s].
+        amplitudes: sqrt(Gamma) sin theta and sqrt(Gamma) cos theta instead, smooth where one of them changes sign.
         damping: intrinsic decay rate gamma_0 of the energy (the amplitude decays at gamma_0/2) [1/s].
         amplification: intrinsic gain, such as off-resonant light gives [1/s]; the net gamma_0 is damping -
             amplification.
@@ -106,7 +110,7 @@ def oscillator(
         ('M.light', 'M.bath')
     """
     bath, hot = _bath(name, passive, active, damping, amplification, decoherence)
-    b, p = root(passive), root(active)
+    b, p = (root(passive), root(active)) if amplitudes is None else amplitudes
     couplings = {f"{name}.light": jnp.diag(jnp.stack([b + p, b - p])), f"{name}.bath": bath}
     return open_system((name,), frequency * jnp.eye(2), couplings, force_noise=hot)
 
@@ -114,8 +118,9 @@ def oscillator(
 def sideband_oscillator(
     name: str,
     *,
-    passive: Any,
-    active: Any,
+    passive: Any = 0.0,
+    active: Any = 0.0,
+    amplitudes: tuple[Any, Any] | None = None,
     negative_mass: bool = False,
     detuning: Any = 0.0,
     damping: Any = 0.0,
@@ -129,7 +134,7 @@ def sideband_oscillator(
 
     Args:
         name: name of the mode; ports NAME.upper, NAME.lower and NAME.bath.
-        passive, active: Gamma_B = Gamma sin^2 theta, Gamma_P = Gamma cos^2 theta [1/s].
+        passive, active, amplitudes: as in `oscillator`.
         negative_mass: whether energy must be taken from the oscillator to excite it, as in an inverted spin.
         detuning: of the oscillator from the rotating frame [1/s].
         damping, amplification, decoherence: as in `oscillator`.
@@ -144,8 +149,8 @@ def sideband_oscillator(
         ('S.upper', 'S.lower', 'S.bath')
     """
     bath, hot = _bath(name, passive, active, damping, amplification, decoherence)
-    beam_splitting = root(passive) * jnp.eye(2)
-    converting = root(active) * jnp.diag(jnp.array([1.0, -1.0]))
+    b, p = (root(passive), root(active)) if amplitudes is None else amplitudes
+    beam_splitting, converting = b * jnp.eye(2), p * jnp.diag(jnp.array([1.0, -1.0]))
     upper, lower = (converting, beam_splitting) if negative_mass else (beam_splitting, converting)
     couplings = {f"{name}.upper": upper, f"{name}.lower": lower, f"{name}.bath": bath}
     return open_system((name,), detuning * jnp.eye(2), couplings, force_noise=hot)
@@ -181,11 +186,12 @@ def spin_ensemble(
         ('S',)
     """
     damping = dark_linewidth + scattering_rate
+    _check_rates(name, {"optical_depth": optical_depth, "scattering_rate": scattering_rate})
+    strength = root(optical_depth * scattering_rate)
     return oscillator(
         name,
         frequency=-larmor_frequency if inverted else larmor_frequency,
-        passive=optical_depth * scattering_rate * jnp.sin(theta) ** 2,
-        active=optical_depth * scattering_rate * jnp.cos(theta) ** 2,
+        amplitudes=(strength * jnp.sin(theta), strength * jnp.cos(theta)),
         damping=damping,
         decoherence=damping * (occupation + 0.5),
     )
@@ -221,7 +227,8 @@ def optomechanics(
         >>> optomechanics("M", linewidth=10.0, detuning=-3.0, coupling=0.1, frequency=3.0).modes
         ('M.cavity', 'M')
     """
-    bath, hot = _bath(name, linewidth, 0.0, damping, 0.0, decoherence)
+    _check_rates(name, {"linewidth": linewidth})
+    bath, hot = _bath(name, 0.0, 0.0, damping, 0.0, decoherence)
     _check_fraction("overcoupling", overcoupling)
     blocks = [-detuning * jnp.eye(2), jnp.zeros((2, 2)).at[0, 0].set(-2 * coupling), frequency * jnp.eye(2)]
     g = jnp.block([[blocks[0], blocks[1]], [blocks[1], blocks[2]]])
@@ -372,6 +379,8 @@ def _bath(name: str, passive: Any, active: Any, damping: Any, amplification: Any
 def _check_rates(name: str, rates: Mapping[str, Any]) -> None:
     """Refuse every rate that is a plain number and no rate."""
     for what, rate in rates.items():
+        if isinstance(rate, str):
+            raise ArgumentError(f"Rate `{what}` of {name!r} must be a number in 1/s, but is the text {rate[:40]!r}.")
         if not isinstance(rate, jax.core.Tracer) and not (np.isfinite(rate) and rate >= 0):
             raise ArgumentError(
                 f"Rate `{what}` of {name!r} must be a finite number of at least 0, but is {rate}; a negative mass is a "

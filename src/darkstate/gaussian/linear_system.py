@@ -52,6 +52,12 @@ class LinearSystem:
     input_delays: tuple[float, ...] = dataclasses.field(default=(), metadata={"static": True})
     output_delays: tuple[float, ...] = dataclasses.field(default=(), metadata={"static": True})
 
+    def __str__(self) -> str:
+        said = (f"{kind} {', '.join(getattr(self, kind)) or 'none'}" for kind in ("modes", "inputs", "outputs"))
+        return "LinearSystem: " + "; ".join(said)
+
+    __repr__ = __str__
+
     @property
     def diffusion(self) -> Any:
         """D = B W B^T + D_0 [q q; 1/s]."""
@@ -120,10 +126,24 @@ def root(power: Any) -> Any:
     """Square root of a rate or a power fraction whose square keeps the right derivative at 0.
 
     Amplitudes are roots of what a laboratory varies; (sqrt x)^2 has slope 1 at x = 0, but the chain rule says 0 times
-    infinity. The offset, far below rounding, avoids that.
+    infinity. A floor far below rounding avoids that; a plain 0, which nothing is differentiated by, stays 0.
 
     Example:
         >>> print(jax.grad(lambda x: root(x) ** 2)(0.0))
         1.0
     """
-    return jnp.sqrt(power + 1e-30)
+    return jnp.zeros(()) if isinstance(power, (int, float)) and power == 0 else _floored(jnp.asarray(power, float))
+
+
+FLOOR = 1e-30
+
+
+@jax.custom_jvp
+def _floored(power: Any) -> Any:
+    return jnp.sqrt(jnp.maximum(power, FLOOR))
+
+
+@_floored.defjvp
+def _floored_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    found = _floored(primals[0])
+    return found, tangents[0] / (2 * found)

@@ -51,6 +51,14 @@ def network(*components: LinearSystem, links: Sequence[Link] = ()) -> LinearSyst
         >>> network(atoms, loss("path", 0.1), mirror, links=ways).outputs
         ('S.bath', 'path.lost', 'M.light', 'M.bath')
     """
+    for one in components:
+        if not isinstance(one, LinearSystem):
+            raise ArgumentError(
+                f"A network is made of LinearSystem objects, one argument each, but got a {type(one).__name__}."
+            )
+    for link in links:
+        if isinstance(link, str) or len(link) not in (2, 3):
+            raise ArgumentError(f"A link is (output, input) or (output, input, delay), but one is {link!r}.")
     _refuse_names_given_twice(components)
     joined = _side_by_side(components)
     if not links:
@@ -85,6 +93,10 @@ def cascade(
         >>> beam.inputs, beam.outputs
         (('S.light', 'S.bath'), ('S.bath', 'half.light'))
     """
+    if not components or not all(isinstance(one, LinearSystem) for one in components):
+        raise ArgumentError(
+            "A cascade is made of LinearSystem objects, one argument each, in the order light meets them."
+        )
     times = [0.0] * (len(components) - 1) if delays is None else list(delays)
     if len(times) != len(components) - 1:
         raise ArgumentError(

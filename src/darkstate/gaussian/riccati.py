@@ -164,8 +164,8 @@ def filter_step(equation: Reduced, time: Any) -> Step:
     n = f.shape[-1]
     steps, t = halvings(jnp.abs(f).sum() + jnp.sqrt(jnp.abs(q).sum() * jnp.abs(s).sum()), time)
     # d/dt (Y; Z) = ((F, Q), (S, -F^T)) (Y; Z) with V = Y Z^{-1}. Balanced, so that units do not matter.
-    balance = jnp.sqrt(jnp.abs(q).sum() / jnp.where(s.any(), jnp.abs(s).sum(), 1.0))
-    balance = jnp.where(s.any() & q.any(), balance, 1.0)
+    balance = jnp.sqrt(jax.lax.stop_gradient(jnp.abs(q).sum() / jnp.where(s.any(), jnp.abs(s).sum(), 1.0)))
+    balance = jax.lax.stop_gradient(jnp.where(s.any() & q.any(), balance, 1.0))
     whole = short_exponential(jnp.block([[f, q / balance], [s * balance, -f.T]]) * t)
     z_inv = inverse(whole[n:, n:])
     first = Step(z_inv.T, balance * _even(whole[:n, n:] @ z_inv), _even(z_inv @ whole[n:, :n]) / balance)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from darkstate.backend import jnp
+from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError
 from darkstate.gaussian.symplectic import symplectic_form
 from darkstate.parameters import pytree
@@ -66,6 +66,10 @@ class GaussianState:
     covariance: Any
     modes: tuple[str, ...] = dataclasses.field(metadata={"static": True})
     convention: Convention = dataclasses.field(default=OURS, metadata={"static": True})
+
+    def __str__(self) -> str:
+        shape = "" if self.covariance.ndim == 2 else f", {self.covariance.shape[:-2]} of them"
+        return f"GaussianState of {', '.join(self.modes)}{shape}; {self.convention}\n{self.covariance}"
 
     def select(self, *modes: str) -> GaussianState:
         """The state of some modes alone, in the order named (the others are traced out).
@@ -140,7 +144,8 @@ def gaussian_state(
         covariance: [... q q]; modes: one name per mode; mean: [... q], zero if left out; convention: of the numbers.
 
     Raises:
-        ArgumentError: shapes and names do not fit, or the covariance is not symmetric or not finite.
+        ArgumentError: shapes and names do not fit, or the covariance is not symmetric, not finite, or below the
+            uncertainty relation.
 
     Example:
         >>> gaussian_state([[1.0, 0.0], [0.0, 1.0]], "a", convention=Convention(vacuum=1.0)).covariance.tolist()
@@ -157,15 +162,20 @@ def gaussian_state(
     if m.shape[-1:] != (q,):
         raise ArgumentError(f"Argument `mean` must have shape (..., {q}), but has {m.shape}.")
     quadratures(names, names)
-    try:
-        numbers = np.asarray(v)
-    except Exception:
-        numbers = np.zeros((q, q))
+    numbers = np.zeros((q, q)) if isinstance(v, jax.core.Tracer) else np.asarray(v)
     if not np.isfinite(numbers).all():
         raise ArgumentError("Argument `covariance` must hold finite numbers, but holds an infinity or not a number.")
     if not np.allclose(numbers, np.swapaxes(numbers, -1, -2), rtol=1e-9, atol=1e-9 * np.abs(numbers).max()):
         raise ArgumentError("Argument `covariance` must be symmetric; pass (V + V^T)/2 of what you measured.")
-    return GaussianState(m, v, names, convention).to(OURS)
+    state = GaussianState(m, v, names, convention).to(OURS)
+    if not isinstance(v, jax.core.Tracer):
+        defect, size = float(jnp.min(state.uncertainty_defect)), float(jnp.abs(state.covariance).max())
+        if defect < -1e-9 * size:
+            raise ArgumentError(
+                f"Argument `covariance` is that of no quantum state: V + i Omega/2 has the eigenvalue {defect:.3g} "
+                f"(vacuum is 1/2); it was read with {convention}, so check order and vacuum first."
+            )
+    return state
 
 
 def vacuum(*modes: str) -> GaussianState:
@@ -175,7 +185,7 @@ def vacuum(*modes: str) -> GaussianState:
         >>> vacuum("a", "b").covariance.shape
         (4, 4)
     """
-    q = 2 * len(modes)
+    q = len(quadratures(modes, modes))
     return GaussianState(jnp.zeros(q), jnp.eye(q) / 2, tuple(modes))
 
 
@@ -186,6 +196,8 @@ def thermal(mode: str, occupation: Any) -> GaussianState:
         >>> thermal("a", 2.0).covariance.tolist()
         [[2.5, 0.0], [0.0, 2.5]]
     """
+    if isinstance(occupation, (int, float)) and not occupation >= 0:
+        raise ArgumentError(f"Argument `occupation` must be at least 0, but is {occupation}.")
     return GaussianState(jnp.zeros(2), (jnp.asarray(occupation, float) + 0.5) * jnp.eye(2), (mode,))
 
 
@@ -197,6 +209,7 @@ def two_mode_squeezed(first: str, second: str, r: Any) -> GaussianState:
         >>> print(f"{v[0, 0] + v[2, 2] + 2 * v[0, 2]:.9f}")
         0.135335283
     """
+    quadratures((first, second), (first, second))
     c, s = jnp.cosh(2 * jnp.asarray(r, float)) / 2, -jnp.sinh(2 * jnp.asarray(r, float)) / 2
     cross = s * jnp.diag(jnp.array([1.0, -1.0]))
     return GaussianState(jnp.zeros(4), jnp.block([[c * jnp.eye(2), cross], [cross, c * jnp.eye(2)]]), (first, second))

@@ -2,8 +2,10 @@
 
     cost = xi - xi(imperfection removed),   slope = d ln xi/d(imperfection)
 
-Everything else stays as it is: coupling rates, angles and gain are those of the lab file, so that a row says what
-better hardware alone would give. Negative costs exist: an imperfection can happen to help at fixed settings.
+Everything else stays as it is: coupling rates and angles are those of the lab file, so that a row says what better
+hardware alone would give; a gain that the light reads out follows the loss. Negative costs exist: an imperfection can
+happen to help at fixed settings. Added noise is all decoherence beyond the vacuum's share of the net linewidth: a warm
+bath, and for a membrane also light that its cavity loses.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ from darkstate.witness.epr import epr_variance
 
 NAMES = {
     "path loss": "eps",
-    "thermal noise of S": "gt_S - gamma_S0/2",
-    "thermal noise of M": "gt_M - gamma_M0/2",
+    "added noise of S": "gt_S - gamma_S0/2",
+    "added noise of M": "gt_M - gamma_M0/2",
     "resonance mismatch": "delta omega",
     "detection loss": "1 - eta",
 }
@@ -53,14 +55,17 @@ class Budget(NamedTuple):
     rows: tuple[Row, ...]
 
     def __str__(self) -> str:
-        columns = f"{'value':>12}{'xi without':>12}{'cost':>9}{'d ln xi/d':>12}{'given light':>14}"
+        columns = f"{'value':>12}{'xi without':>12}{'cost':>9}{'d ln xi/d value':>17}{'given light':>14}"
         lines = [f"  {'budget (rates in 1/s)':<22}{columns}"]
         for r in self.rows:
             cost = round(100 * (self.xi - r.xi_without) / self.xi, 1) + 0.0  # no minus zero
             lines.append(
-                f"  {r.name:<22}{r.value:>12.4g}{r.xi_without:>12.4f}{cost:>8.1f}%{r.slope:>12.3g}"
+                f"  {r.name:<22}{r.value:>12.4g}{r.xi_without:>12.4f}{cost:>8.1f}%{r.slope:>17.3g}"
                 f"{r.conditional_without:>14.4f}"
             )
+        lines.append(
+            "  added noise: a warm bath, and light that a cavity loses; given light: xi given the measured light"
+        )
         return "\n".join(lines)
 
 

@@ -131,8 +131,12 @@ def _oscillators(experiment: SpinMechanics) -> list[tuple[str, ...]]:
     add("theta", lambda o: f"{o.theta:.6g}", "coupling angle [rad]; pi/4 = 0.785398 is QND")
     add("Gamma_B", lambda o: _rate(o.passive), "beam-splitter part, Gamma sin^2 theta")
     add("Gamma_P", lambda o: _rate(o.active), "down-conversion part, Gamma cos^2 theta")
-    add("gamma_0", lambda o: _rate(o.linewidth), "linewidth without the beam")
-    add("gt", lambda o: _rate(o.decoherence), "thermal decoherence rate, gamma_0 (n + 1/2)")
+    add("gamma_0", lambda o: _rate(o.linewidth), "linewidth without the beam: bath, and light lost from a cavity")
+    add(
+        "gt",
+        lambda o: _rate(o.decoherence),
+        "decoherence rate of bath and lost light; gamma_0 (n + 1/2) for a bath alone",
+    )
     add("C", lambda o: f"{o.cooperativity:.6g}", "quantum cooperativity, Gamma/gt")
     add("gamma", lambda o: _rate(o.effective_linewidth), "linewidth with the beam, gamma_0 - Gamma cos 2 theta")
     return rows
@@ -146,6 +150,10 @@ def _pair(experiment: SpinMechanics) -> list[tuple[str, ...]]:
         rows.append(("-2 sqrt(1-eps) R/gamma_M", f"{rates.ratio:.6g}", "1 = ideal cancellation (004 Fig. 3, inset)"))
     source = "what the light reads out" if experiment.readout.gain is None else "given as readout.gain"
     rows.append(("g", f"{experiment.gain:.6g}", f"gain of xi_g, {source}"))
+    for name, cavity in (("membrane", experiment.membrane), ("counter_membrane", experiment.counter_membrane)):
+        if cavity is not None:
+            spring = format_si(cavity.optical_spring / (2 * pi), "Hz", digits=4)
+            rows.append((f"spring of {name}", spring, "shift by the light: tune the other oscillator to it"))
     if experiment.frequency is not None:
         fastest = max(rates.first.rate, rates.second.rate) / (2 * pi * experiment.frequency)
         rows.append(("Gamma/omega", f"{fastest:.6g}", "larger of both; the rotating-wave approximation needs << 1"))

@@ -25,7 +25,7 @@ from darkstate.gaussian.closed_forms import cascade_xi
 from darkstate.gaussian.state import GaussianState
 from darkstate.report.budget import Budget, budget
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure
-from darkstate.solve.checks import decide
+from darkstate.solve.checks import LIMITS, decide
 from darkstate.solve.condition import condition
 from darkstate.solve.optimum import optimum
 from darkstate.solve.sensor import force_noise, standard_quantum_limit
@@ -93,10 +93,17 @@ class HybridPrediction:
 
     def plot(self, ax: Any, *, label: str | None = None, curve: int = 0) -> None:
         """Draw the budget as bars into axes: xi as it is, given the light, and without each imperfection."""
+        if self.outcome > Outcome.outside_validity:
+            ax.text(0.5, 0.5, f"no steady state: {self.outcome.name}", ha="center", transform=ax.transAxes)
+            ax.set_axis_off()
+            return
         bars = [("as it is", self.budget.xi), ("given the light", self.budget.conditional)]
         bars += [(f"no {r.name}", r.xi_without) for r in self.budget.rows if r.value > 0]
         places = np.arange(len(bars))[::-1]
-        ax.barh(places, [value for _, value in bars], color=COLOURS[curve % len(COLOURS)], height=0.6, label=label)
+        colours = [COLOURS[curve % len(COLOURS)]] + [COLOURS[5]] * (len(bars) - 1)
+        ax.barh(places, [value for _, value in bars], color=colours, height=0.6, label=label)
+        for place, (_, value) in zip(places, bars, strict=True):
+            ax.text(value, place, f" {value:.3f}", va="center", fontsize=6.5)
         ax.set_yticks(places, [name for name, _ in bars])
         ax.axvline(1.0, color="0.4", linewidth=0.8, linestyle="--")
         ax.set_xlim(0, max(1.05, *(1.05 * value for _, value in bars)))
@@ -105,14 +112,15 @@ class HybridPrediction:
     def plot_force(self, ax: Any) -> None:
         """Draw the force noise of the read-out and the standard quantum limit into axes."""
         if self.force is None or self.limit is None:
-            ax.text(0.5, 0.5, "no steady state", ha="center", transform=ax.transAxes)
+            ax.text(0.5, 0.5, "no read-out of a steady state", ha="center", transform=ax.transAxes)
+            ax.set_axis_off()
             return
         hertz = self.omega / (2 * pi)
         ax.loglog(hertz, self.force, DASHES[0], color=COLOURS[0], label="EPR read-out")
         ax.loglog(hertz, self.limit, DASHES[1], color=COLOURS[1], label="standard quantum limit")
         thermal = float(self.lab.experiment.rates.second.decoherence)
         ax.axhline(thermal, linestyle=DASHES[2], color=COLOURS[2], label="bath of M alone")
-        ax.set(xlabel="frequency from resonance (Hz)", ylabel="force noise on M (1/s)")
+        ax.set(xlabel="frequency from resonance (Hz)", ylabel="noise of a force on M (quanta/s)")
         ax.legend()
 
     def to_dataset(self) -> xr.Dataset:
@@ -152,6 +160,7 @@ class HybridPrediction:
         figure, (left, right) = new_figure(2)
         self.plot(left)
         self.plot_force(right)
+        figure.suptitle(_head(self.lab) + "".join(f", {text}" for text in self.lab.overrides), fontsize=8)
         written = [write_atomic(folder / "prediction.nc", netcdf)]
         written += save_figure(figure, folder / "prediction", ("png", "pdf"))
         lines = ["quantity,value", *(f"{name},{float(value):.12g}" for name, (value, _) in _numbers(self).items())]
@@ -168,19 +177,23 @@ def predict_hybrid(lab: Lab) -> HybridPrediction:
     """
     experiment, keys = lab.experiment, tuple(lab.uncertainties)
     steady, conditional, xi, xi_conditional = _solve(experiment)
-    full = xi_full = None
-    if experiment.frequency is not None:
-        full, value = _solve_full(experiment)
-        xi_full = WitnessValue(value)
-        checks = {**steady.checks, "rotating_wave": jnp.abs(xi / value - 1)}
-        steady = Solution(steady.state, None, jnp.maximum(steady.outcome, decide(checks)), checks)
-    errors: tuple[Any, Any] = (None, None)
+    errors: Any = [None] * 3
     if keys:
         errors = _errors(experiment, keys, lab.uncertainties)
+    full = xi_full = None
+    checks = dict(steady.checks)
+    cavities = [c for c in (experiment.membrane, experiment.counter_membrane) if c is not None]
+    if cavities:
+        checks["adiabatic_cavity"] = jnp.array([c.enhanced_coupling / c.cavity_linewidth for c in cavities]).max()
+    if experiment.frequency is not None and int(steady.outcome) == 0:
+        full, value = _solve_full(experiment)
+        xi_full = WitnessValue(value, errors[2])
+        checks["rotating_wave"] = jnp.abs(xi / value - 1)
+    steady = Solution(steady.state, None, jnp.maximum(steady.outcome, decide(checks)), checks)
     width = max(abs(float(experiment.rates.second.effective_linewidth)), 1e-300)
     omega = np.geomspace(width / 100, 10 * width, 121)
     force = limit = None
-    if float(steady.checks["growth_rate"]) < 0:
+    if float(steady.checks["growth_rate"]) < 0 and experiment.detection.efficiency > 0:
         force = np.asarray(_force(experiment, omega))
         damping = float(experiment.rates.second.linewidth)
         limit = np.asarray(standard_quantum_limit(omega, frequency=0.0, damping=damping))
@@ -218,19 +231,19 @@ def _solve_full(experiment: SpinMechanics) -> tuple[Solution, Any]:
     return full, epr_variance(full.state, experiment.gain).value
 
 
-def _errors(experiment: SpinMechanics, keys: tuple[str, ...], sigma: Any) -> tuple[Any, Any]:
-    """Standard uncertainties of xi and of the conditional xi, to first order in those of the inputs."""
+def _errors(experiment: SpinMechanics, keys: tuple[str, ...], sigma: Any) -> Any:
+    """Standard uncertainties of xi, of the conditional xi and of xi without the rotating-wave approximation [3].
 
-    @jax.jit
-    def slopes(values: Any) -> Any:
-        return jax.jacfwd(lambda v: jnp.stack(_solve(with_values(experiment, dict(zip(keys, v, strict=True))))[2:]))(
-            values
-        )
+    To first order in those of the inputs; the last one repeats the first where no frequency is known.
+    """
 
-    values = jnp.array([value_at(experiment, key) for key in keys])
-    scaled = slopes(values) * jnp.array([sigma[key] for key in keys])
-    total = jnp.sqrt((scaled**2).sum(-1))
-    return total[0], total[1]
+    def found(values: Any) -> Any:
+        changed = with_values(experiment, dict(zip(keys, values, strict=True)))
+        xi, conditional = _solve(changed)[2:]
+        return jnp.stack([xi, conditional, xi if experiment.frequency is None else _solve_full(changed)[1]])
+
+    slopes = jax.jit(jax.jacfwd(found))(jnp.array([value_at(experiment, key) for key in keys]))
+    return jnp.sqrt(((slopes * jnp.array([sigma[key] for key in keys])) ** 2).sum(-1))
 
 
 @jax.jit
@@ -303,8 +316,13 @@ def _witnesses(state: GaussianState, known: GaussianState) -> dict[str, Any]:
 def _numbers(p: HybridPrediction) -> dict[str, tuple[Any, str]]:
     """Every number of the table, by the name it has in files."""
     values = _witnesses(p.steady.state, p.conditional.state)
+    if p.outcome > Outcome.outside_validity:
+        values = dict.fromkeys(values, np.nan)  # what was solved is no state
     found: dict[str, tuple[Any, str]] = {
-        "xi": (p.xi.value, "EPR variance xi_g (separable: at least 1)"),
+        "xi": (
+            p.xi.value if p.outcome <= Outcome.outside_validity else np.nan,
+            "EPR variance xi_g (separable: at least 1)",
+        ),
         "gain": (p.lab.experiment.gain, "gain g of xi"),
         "xi_conditional": (p.xi_conditional.value, "EPR variance given the measured light"),
         **{name: (values[name], text) for name, text in WITNESSES.items()},
@@ -323,26 +341,28 @@ def _with_error(value: WitnessValue) -> str:
 def _table(p: HybridPrediction) -> str:
     n = {name: float(value) for name, (value, _) in _numbers(p).items()}
     e, lab = p.lab.experiment, p.lab
-    best, xi_best = best_settings(jax.tree.map(lambda x: jnp.asarray(x, float), e.rates))
     said = "ok" if p.outcome is Outcome.ok else f"{p.outcome.name}: {p.outcome.meaning}; {p.outcome.cure}"
-    rows = [
-        ("xi_g", f"{_with_error(p.xi)} ({float(p.xi.decibel):+.2f} dB) at the read-out gain g = {n['gain']:.4g}"),
+    width = max(len("teleportation"), len("best settings"))
+    rows = [("changed", text) for text in lab.overrides]
+    if p.outcome > Outcome.outside_validity:
+        rows += [("outcome", said), ("best settings", _best(e)), *(("warning", text) for text in e.warnings())]
+        return "\n".join([_head(lab), *(f"  {name:<{width}}  {text}" for name, text in rows), f"  {p.verdict}"])
+    given = "the read-out gain" if e.readout.gain is None else "the gain given,"
+    of_xi = f"{_with_error(p.xi)} ({float(p.xi.decibel):+.2f} dB) at {given} g = {n['gain']:.4g}"
+    if p.xi_full is not None and float(p.steady.checks["rotating_wave"]) > LIMITS["rotating_wave"][0]:
+        of_xi = f"{_with_error(p.xi_full)}; all below is in the rotating-wave approximation, where it is {of_xi}"
+    rows += [
+        ("xi_g", of_xi),
         ("given light", f"{_with_error(p.xi_conditional)}, efficiency {float(e.detection.efficiency):g}"),
         ("best gain", f"g = {n['gain_best']:.4g} gives xi_g = {n['xi_best_gain']:.4f}"),
         ("E_N", f"{n['log_negativity']:.4f} nats = {n['log_negativity_ebits']:.4f} ebits (2 nu~ = {n['ppt']:.4f})"),
         ("steering", f"S to M {n['steering_s_to_m']:.4f}, M to S {n['steering_m_to_s']:.4f}; below 1 = steerable"),
         ("purity", f"{n['purity']:.4f}, given the light {n['purity_conditional']:.4f}"),
         ("teleportation", f"fidelity {n['teleportation_fidelity']:.4f} of a coherent state; classical limit 0.5"),
-        (
-            "best settings",
-            f"theta_S = {float(best[0]):.5f}, theta_M = {float(best[1]):.5f}, C_M = {float(best[2]):.4g} would give "
-            f"xi_g = {float(xi_best):.4f}",
-        ),
+        ("best settings", _best(e)),
         ("outcome", said),
         ("validity", _validity(p)),
     ]
-    if e.readout.gain is not None:
-        rows[0] = ("xi_g", rows[0][1].replace("the read-out gain", "the gain given,"))
     if p.force is not None and p.limit is not None:
         k = int(np.argmin(p.force / p.limit))
         rows.insert(
@@ -356,10 +376,22 @@ def _table(p: HybridPrediction) -> str:
     if lab.uncertainties:
         rows.append(("uncertainty", f"of {', '.join(lab.uncertainties)}; all else is taken as exact"))
     rows += [("warning", text) for text in e.warnings()]
-    head = lab.name + (f", case {lab.case}" if lab.case else "") + (f": {lab.title}" if lab.title else "")
-    width = max(len(name) for name, _ in rows)
-    table = [head, *(f"  {name:<{width}}  {text}" for name, text in rows)]
+    table = [_head(lab), *(f"  {name:<{width}}  {text}" for name, text in rows)]
     return "\n".join([*table, "", str(p.budget), "", f"  {p.verdict}"])
+
+
+def _head(lab: Lab) -> str:
+    return lab.name + (f", case {lab.case}" if lab.case else "") + (f": {lab.title}" if lab.title else "")
+
+
+def _best(e: SpinMechanics) -> str:
+    """What the best angles and C_M would give."""
+    best, xi = best_settings(jax.tree.map(lambda x: jnp.asarray(x, float), e.rates))
+    if not float(xi) < 0.9999:
+        return "no angles and no C_M entangle at the read-out gain"
+    note = " without the mismatch" if e.field.mismatch else ""
+    settings = f"theta_S = {float(best[0]):.5f}, theta_M = {float(best[1]):.5f}, C_M = {float(best[2]):.4g}"
+    return f"{settings} would give xi_g = {float(xi):.4f}{note}"
 
 
 def _validity(p: HybridPrediction) -> str:

@@ -176,6 +176,8 @@ def _errors(experiment: MonitoredCells, keys: tuple[str, ...], sigma: Any) -> An
 
 def _sensitivity(e: MonitoredCells) -> str:
     """Noise of a transverse field on cell II, read from the same light, against the standard quantum limit."""
+    if e.detection.efficiency == 0:
+        return "nothing is read at efficiency 0"
     rate = float(e.gamma_s + e.gamma_extra)
     omega = np.geomspace(rate / 100, 10 * rate, 121)
     ratio = np.asarray(_force(e, omega)) / np.asarray(
@@ -204,7 +206,8 @@ def _table(p: MonitoredPrediction) -> str:
     e, lab = p.lab.experiment, p.lab
     free, watched = (float(_negativity(s.state)) for s in (p.steady_free, p.steady_watched))
     said = "ok" if p.outcome is Outcome.ok else f"{p.outcome.name}: {p.outcome.meaning}; {p.outcome.cure}"
-    rows = [
+    rows = [("changed", text) for text in lab.overrides]
+    rows += [
         ("gamma_extra/gamma_s", f"{float(e.x):.4g}; Z = {float(e.z):.4g}"),
         ("not measured", f"xi = {_with_error(p.xi_steady)} in the steady state, E_N = {free:.4f} nats"),
         (

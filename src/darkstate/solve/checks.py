@@ -10,6 +10,7 @@ not_finite             1 where a number of the state is infinite or not a number
 numerical_error        the integrator's stated error of a scaled moment
 growth_rate            minus the slowest decay rate of a steady state (of a linear system: minus a lower bound of it)
 rotating_wave          relative error of xi by the rotating-wave approximation, from the solution without it
+adiabatic_cavity       g/kappa of a cavity that is taken to follow its membrane
 rounding               rounding error of a steady covariance, relative: drift times the longest relaxation time
 commutators            how far a linear system is from keeping its commutators, relative
 empty                  fraction of the atoms a steady state has lost from the two-level subsystem
@@ -34,6 +35,7 @@ LIMITS: dict[str, tuple[float, Outcome]] = {
     "uncertainty_violation": (1e-12, Outcome.unphysical_covariance),
     "not_finite": (0.5, Outcome.not_converged),
     "empty": (1 - 1e-12, Outcome.unstable),
+    "adiabatic_cavity": (0.1, Outcome.outside_validity),
     "rotating_wave": (0.01, Outcome.outside_validity),
     "rounding": (1e-8, Outcome.not_converged),
     "commutators": (1e-9, Outcome.unphysical_covariance),

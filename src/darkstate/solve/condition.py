@@ -45,8 +45,8 @@ def condition(
         system: measured system; detectors: at least one.
         times: None = stationary state; else increasing times from 0 on [t; s].
         initial: state at times[0] = 0; None = vacuum.
-        record: integrated current of each interval between the times, in shot-noise units [t-1 k]; without it the mean
-            follows the drift alone and the covariance is that of a continuously read record.
+        record: integrated current of each interval between the times, in shot-noise units [t-1 k], or [t-1] of one
+            current; without it the mean follows the drift alone and the covariance is that of a record read without pause.
         smooth: use the record after each time as well.
         throw: raise on a bad outcome; False keeps the code.
 
@@ -178,11 +178,15 @@ def _checked(record: Any, current: Measurement, times: Any) -> Any:
         ArgumentError: its shape does not fit times and detectors, or the first time is not 0.
     """
     found, shape = jnp.asarray(record, float), (len(times) - 1, current.output.shape[0])
+    if found.ndim == 1 and shape[1] == 1:
+        found = found[:, None]
     if found.shape != shape:
         raise ArgumentError(
             f"Argument `record` must have shape {shape}: one row per interval between the times, one column per "
             f"measured quadrature; but it has {found.shape}."
         )
+    if not isinstance(times, jax.core.Tracer) and not bool((jnp.diff(times) > 0).all()):
+        raise ArgumentError("With a record every time must be later than the one before: no interval may be empty.")
     if not isinstance(times, jax.core.Tracer) and float(times[0]) != 0:
         raise ArgumentError(f"A record starts at t = 0, but the first of `times` is {float(times[0]):g} s.")
     if not isinstance(found, jax.core.Tracer) and not np.isfinite(found).all():

@@ -11,7 +11,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from darkstate.backend import jnp
+import numpy as np
+
+from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError
 from darkstate.gaussian.detection import Detector, measurement
 from darkstate.gaussian.elimination import solve
@@ -21,7 +23,7 @@ from darkstate.gaussian.riccati import stationary
 from darkstate.gaussian.state import GaussianState
 from darkstate.solve.checks import decide
 from darkstate.solve.condition import condition, kalman_gain
-from darkstate.solve.linear import exchange, relaxation_checks, state_checks
+from darkstate.solve.linear import exchange, no_delays, relaxation_checks, state_checks
 from darkstate.solve.solution import Solution
 
 
@@ -53,6 +55,7 @@ def feedback(system: LinearSystem, *detectors: Detector, gain: Any = None) -> Li
         >>> print(steady_state(closed).state.covariance.diagonal().round(6).tolist())
         [0.866025..., 1.0]
     """
+    no_delays(system, "feedback")
     current = measurement(system, *detectors)
     if gain is None:
         gain = -kalman_gain(system, current, condition(system, *detectors).state.covariance)
@@ -129,6 +132,7 @@ def regulate(
         raise ArgumentError(
             "Control through few actuators needs its `effort` [a a]; a small multiple of 1 makes it nearly free."
         )
+    _check_control(cost, b, effort, delay)
     current = measurement(system, *detectors)
     known = condition(system, *detectors, throw=False)
     v = known.state.covariance
@@ -144,6 +148,22 @@ def regulate(
     gain = f @ kalman_gain(system, current, v)
     estimate = lyapunov(closed, gain @ current.noise @ gain.T)
     return _settled(system, known, error, error + estimate, closed, throw)
+
+
+def _check_control(cost: Any, b: Any, effort: Any, delay: Any) -> None:
+    """Refuse a delay, a cost or an effort that means nothing."""
+    if any(isinstance(x, jax.core.Tracer) for x in (cost, effort, delay)):
+        return
+    if not (isinstance(delay, (int, float)) or jnp.ndim(delay) == 0) or not (np.isfinite(delay) and delay >= 0):
+        raise ArgumentError(f"Argument `delay` must be a time of at least 0 s, but is {delay!r}.")
+    for name, matrix, size, least in (("cost", cost, b.shape[0], -1e-12), ("effort", effort, b.shape[1], 0.0)):
+        if matrix is None:
+            continue
+        m = np.asarray(matrix, float)
+        good = m.shape == (size, size) and np.isfinite(m).all() and np.allclose(m, m.T)
+        if not good or np.linalg.eigvalsh(m)[0] <= least * max(1.0, np.abs(m).max()):
+            sign = "positive" if name == "effort" else "non-negative"
+            raise ArgumentError(f"Argument `{name}` must be a symmetric, {sign} matrix of shape ({size}, {size}).")
 
 
 def _settled(system: LinearSystem, known: Solution, error: Any, total: Any, closed: Any, throw: bool) -> Solution:

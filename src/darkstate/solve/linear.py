@@ -85,9 +85,9 @@ def _at_equal_times(system: LinearSystem, covariance: Any) -> Any:
 
     cov(x_i(t), x_j(t)) is the two-time covariance of the retarded quadratures: [e^{A s} V]_ij with s = d_j - d_i >= 0.
     """
-    delays = system.mode_delays
+    delays, retarded = system.mode_delays, covariance
     for lag in sorted({a - b for a in delays for b in delays if a > b}):
-        later = propagate(system.drift, jnp.zeros_like(covariance), lag)[0] @ covariance
+        later = propagate(system.drift, jnp.zeros_like(covariance), lag)[0] @ retarded
         pairs = [(i, j) for i, a in enumerate(delays) for j, b in enumerate(delays) if b - a == lag]
         for i, j in pairs:
             rows, columns = slice(2 * i, 2 * i + 2), slice(2 * j, 2 * j + 2)

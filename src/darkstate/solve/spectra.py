@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from darkstate.backend import jax, jnp
+from darkstate.errors import ArgumentError
 from darkstate.gaussian.detection import Detector, Measurement, measurement
 from darkstate.gaussian.elimination import solve
 from darkstate.gaussian.linear_system import LinearSystem
-from darkstate.gaussian.lyapunov import propagate
+from darkstate.gaussian.lyapunov import lyapunov, propagate
 from darkstate.solve.steady_state import steady_state
 
 
@@ -40,6 +41,8 @@ def spectrum(system: LinearSystem, omega: Any, *detectors: Detector) -> Any:
         >>> print(f"{s[0, 0, 0].real:.6f}")
         0.111111
     """
+    if jnp.ndim(omega) != 1:
+        raise ArgumentError("Argument `omega` must be a list of angular frequencies in rad/s.")
     if not isinstance(system.drift, jax.core.Tracer):
         steady_state(system)
     current = measurement(system, *detectors)
@@ -77,11 +80,16 @@ def correlation(system: LinearSystem, times: Any, *detectors: Detector) -> Any:
         >>> print(f"{correlation(opo, [0.0], homodyne('opo.light', angle=np.pi / 2))[0, 0, 0]:.6f}")
         2.000000
     """
-    v = steady_state(system).state.covariance
+    times = jnp.asarray(times, float)
+    if not isinstance(times, jax.core.Tracer) and (times.ndim != 1 or not bool((times >= 0).all())):
+        raise ArgumentError("Argument `times` must be a list of delays of at least 0 s.")
+    steady_state(system)
+    # In the time of the light: delays between components do not change what one current says.
+    v = lyapunov(system.drift, system.diffusion)
     current = measurement(system, *detectors)
     past = v @ current.output.T + current.correlation
     none = jnp.zeros_like(v)
-    return jax.vmap(lambda s: current.output @ propagate(system.drift, none, s)[0] @ past)(jnp.asarray(times, float))
+    return jax.vmap(lambda s: current.output @ propagate(system.drift, none, s)[0] @ past)(times)
 
 
 def temporal_modes(
@@ -110,6 +118,14 @@ def temporal_modes(
         >>> print(f"{variances[0]:.2f}")
         0.12
     """
+    if not duration > 0 or points < 2:
+        raise ArgumentError(
+            f"A window needs a duration above 0 s and at least 2 points, not {duration} s and {points}."
+        )
+    if len(detector.weights) != 1:
+        raise ArgumentError(
+            "Temporal modes are those of one measured quadrature: give a homodyne detector of one output."
+        )
     step = duration / points
     at = (jnp.arange(points) + 0.5) * step
     kernel = correlation(system, jnp.arange(points) * step, detector)[:, 0, 0]
