@@ -73,6 +73,7 @@ def solved():
     return jax.tree.map(np.asarray, jax.jit(jax.vmap(of))(jnp.asarray(points())))
 
 
+@pytest.mark.slow
 def test_fig_4b_by_network_and_closed_form():
     """xi_inf = (1/Z^2 + x w)/(1 + x), and the conditional one by the Riccati equation: 1e-10 everywhere."""
     x, z, efficiency, bath = points().T
@@ -167,6 +168,7 @@ def test_best_exponential_of_the_record_is_the_kalman_filter():
         assert watched == pytest.approx(want, rel=1e-10)
 
 
+@pytest.mark.slow
 def test_measured_pulse_entangles_and_the_same_light_unseen_does_not():
     """Pulsed QND interaction (004, conditional schemes): theta = pi/4 on both sides, equal rates Gamma = 2, no decay.
 

@@ -74,6 +74,7 @@ def pair():
     )
 
 
+@pytest.mark.slow
 def test_correlation_and_spectrum_are_fourier_transforms():
     """S = R + integral_0^inf [c(s) e^{i w s} + c(s)^T e^{-i w s}] ds, c by Simpson's rule on 2^14 steps of 1/256.
 
@@ -94,6 +95,7 @@ def test_correlation_and_spectrum_are_fourier_transforms():
     assert np.linalg.eigvalsh(found).min() > 0
 
 
+@pytest.mark.slow
 def test_temporal_modes():
     """Trace, orthonormality, and limits: short windows hold shot noise, long ones reach the squeezing at w = 0."""
     opo, x = parametric_oscillator("opo", linewidth=KAPPA, pump=PUMP), homodyne("opo.light")

@@ -29,6 +29,7 @@ def well_posed(*shape: int) -> np.ndarray:
     return matrix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", SIZES)
 def test_agrees_with_numpy_where_rows_must_be_exchanged(n: int) -> None:
     a, b = well_posed(n, n), drawn(n, 3)
@@ -47,6 +48,7 @@ def test_equal_pivots_are_no_tie_that_mixes_rows() -> None:
     np.testing.assert_allclose(solve(a, np.eye(3)), np.linalg.inv(a), atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, UNROLLED, UNROLLED + 1])
 def test_a_singular_matrix_gives_no_finite_solution_and_spoils_no_other(n: int) -> None:
     a, b = well_posed(3, n, n), drawn(3, n, 1)
@@ -73,6 +75,7 @@ def test_nested_batches_and_shared_arguments(axes: tuple[int | None, int | None]
     np.testing.assert_allclose(found, np.linalg.solve(*full), rtol=0, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [4, UNROLLED + 1])
 def test_derivatives_of_first_and_second_order_under_vmap(n: int) -> None:
     a, b, direction = well_posed(6, n, n), drawn(6, n, 2), drawn(n, n) / n

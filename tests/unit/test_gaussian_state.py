@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from darkstate.backend import jax, jnp
+from darkstate.errors import ArgumentError
 from darkstate.gaussian.state import (
     OURS,
     Convention,
@@ -113,7 +114,9 @@ def test_symplectic_eigenvalues_survive_a_symplectic_change():
 
 def test_uncertainty_defect_counts_from_the_bound():
     """Squeezed below what the other quadrature allows: the smallest eigenvalue of V + i Omega/2 is negative."""
-    impossible = gaussian_state(np.diag([0.2, 1.0]), "a")
+    with pytest.raises(ArgumentError, match=r"no quantum state.*-0\.04.*check order and vacuum"):
+        gaussian_state(np.diag([0.2, 1.0]), "a")
+    impossible = GaussianState(jnp.zeros(2), jnp.diag(jnp.array([0.2, 1.0])), ("a",))
     # eigenvalues of [[0.2, i/2], [-i/2, 1]]: 0.6 -+ sqrt(0.16 + 0.25)
     assert float(impossible.uncertainty_defect) == pytest.approx(0.6 - np.sqrt(0.41), rel=1e-13)
     assert float(thermal("a", 0.3).uncertainty_defect) == pytest.approx(0.3, rel=1e-13)

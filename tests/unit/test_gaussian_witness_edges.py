@@ -10,7 +10,15 @@ from scipy.linalg import block_diag, expm
 import darkstate as ds
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError, Outcome
-from darkstate.gaussian.state import Convention, gaussian_state, product, thermal, two_mode_squeezed, vacuum
+from darkstate.gaussian.state import (
+    Convention,
+    GaussianState,
+    gaussian_state,
+    product,
+    thermal,
+    two_mode_squeezed,
+    vacuum,
+)
 from darkstate.spins.state import SpinState, product_state
 from darkstate.witness.bipartition import SAFETY
 
@@ -78,13 +86,18 @@ def test_verdict_subtracts_rounding():
     assert ds.WitnessValue(jnp.array([2.0, 0.9]), rounding=jnp.array([0.0, 0.2])).verdict.startswith("not certified")
 
 
+def unchecked(covariance):
+    """A state as a program may make it; `gaussian_state` would refuse it."""
+    return GaussianState(jnp.zeros(4), jnp.asarray(covariance), ("S", "M"))
+
+
 def test_negativity_of_what_is_no_state():
-    half = gaussian_state(0.25 * np.eye(4), ("S", "M"))
+    half = unchecked(0.25 * np.eye(4))
     assert int(ds.log_negativity(half, "S").outcome) == Outcome.unphysical_covariance
     for shrunk, outcome in ((1e-9, Outcome.unphysical_covariance), (1e-14, Outcome.ok)):  # a pure state made smaller
-        state = gaussian_state((1 - shrunk) * np.asarray(two_mode_squeezed("S", "M", 0.5).covariance), ("S", "M"))
+        state = unchecked((1 - shrunk) * np.asarray(two_mode_squeezed("S", "M", 0.5).covariance))
         assert int(ds.log_negativity(state, "S").outcome) == outcome
-    negative = gaussian_state(np.diag([1.0, 1.0, 1.0, -1.0]), ("S", "M"))
+    negative = unchecked(np.diag([1.0, 1.0, 1.0, -1.0]))
     found = ds.log_negativity(negative, "S")
     assert int(found.outcome) == Outcome.unphysical_covariance
     assert np.isfinite(found.nats)

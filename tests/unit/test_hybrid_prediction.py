@@ -9,7 +9,7 @@ import xarray as xr
 
 import darkstate as ds
 from darkstate.errors import ArgumentError, InputError, Outcome
-from darkstate.report.hybrid import best_settings
+from darkstate.report.best_settings import best_settings
 
 LABS = ds.shipped_labs()
 
@@ -64,6 +64,7 @@ def test_budget_slope_is_a_central_difference():
     assert row.xi_without == pytest.approx(xi(0.0), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_budget_counts_a_mismatch_and_detection_loss():
     changes = ["field.mismatch=3 kHz", "detection.efficiency=0.8"]
     rows = {r.name: r for r in ds.budget(ds.load(LABS["membrane-cell"], overrides=changes)).rows}
@@ -74,6 +75,7 @@ def test_budget_counts_a_mismatch_and_detection_loss():
     assert rows["detection loss"].xi_without == pytest.approx(table.xi, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_rotating_wave_answer_wrong_by_more_than_a_percent_is_outside_validity():
     lab = ds.load(LABS["huang2018"], case="cs100", overrides=["field.frequency=1 MHz"])
     found = ds.predict(lab)
@@ -91,6 +93,7 @@ def test_unstable_lab_has_no_verdict():
     assert "theta" in str(found)
 
 
+@pytest.mark.slow
 def test_uncertainties_reach_xi():
     lab = ds.load(LABS["huang2018"], case="cs100", overrides=["path.loss=0.05 +- 0.01"])
     found = ds.predict(lab)
@@ -101,6 +104,7 @@ def test_uncertainties_reach_xi():
     assert float(found.xi.uncertainty) == pytest.approx(0.01 * (high - low) / 0.0002, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["membrane-cell", "muschik2013-monitored"])
 def test_files_hold_the_numbers_of_the_table(tmp_path, name):
     found = ds.predict(ds.load(LABS[name]))
@@ -122,6 +126,7 @@ def test_monitored_cells_give_the_closed_forms():
     assert found.xi[0] == pytest.approx(1.0) and found.xi_conditional[-1] == pytest.approx(0.325657, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_all_cases_write_into_folders_of_their_own(tmp_path):
     found = ds.predict_cases(ds.load_cases(LABS["muschik2013-monitored"]))
     paths = found.save(tmp_path)

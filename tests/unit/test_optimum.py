@@ -100,6 +100,7 @@ def scipy_best(slope, low, high, *args):
     return min(found, key=lambda result: result.fun)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("low", "high", "best"),
     [
@@ -159,6 +160,7 @@ def test_cascaded_oscillators_of_huang_2018(c_s, xi, angles, c_m):
         assert float(jnp.exp(x[2])) == pytest.approx(c_m, abs=5e-3)
 
 
+@pytest.mark.slow
 def test_grid_of_cascaded_oscillators_is_scipys():
     """Unstable angles (nan) are part of the box; none is chosen, and no point of the grid misses SciPy's value."""
     slope = jax.jit(jax.value_and_grad(twin_state_variance))
@@ -202,6 +204,7 @@ def test_derivatives_by_central_differences(mode):
     assert np.asarray(jax.jit(mode(best))(c)) == pytest.approx(want, rel=1e-5, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_gradients_of_a_batch_are_the_single_gradients():
     def best(p):
         x, value = optimum(lambda x: jnp.cosh(x[0] - p) + (x[1] - p * x[0]) ** 2 + p, [-2.0, -2.0], [2.0, 2.0])
@@ -227,6 +230,7 @@ def test_derivatives_with_respect_to_a_bound_and_beside_it(mode):
     assert np.asarray(mode(best)(jnp.array([0.7, 2.0]))) == pytest.approx(np.array(want), abs=1e-10)
 
 
+@pytest.mark.slow
 def test_second_derivative_of_the_value():
     """min of (x0 - p)^2 + (x1 - p^2)^2 + p x0 x1 against central differences of its first derivative, step 1e-5."""
 

@@ -116,8 +116,8 @@ def measurement(system: LinearSystem, *detectors: Detector) -> Measurement:
     for name in named:
         if named.count(name) > 1:
             raise ArgumentError(
-                f"Output {name!r} is detected twice; detect one quadrature of it, use heterodyne for both, or split the "
-                "light with a beam_splitter first."
+                f"Output {name!r} is detected twice; detect one quadrature of it, use heterodyne for both, or split "
+                "the light with a beam_splitter first."
             )
     for detector in detectors:
         for name in detector.outputs:

@@ -17,17 +17,15 @@ import numpy as np
 from darkstate import provenance
 from darkstate.backend import jax, jnp
 from darkstate.errors import Outcome
-from darkstate.experiments.hybrid_rates import HybridRates
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.spin_mechanics import SpinMechanics
 from darkstate.experiments.values import value_at, with_values
-from darkstate.gaussian.closed_forms import cascade_xi
 from darkstate.gaussian.state import GaussianState
+from darkstate.report.best_settings import best_settings
 from darkstate.report.budget import Budget, budget
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure
 from darkstate.solve.checks import LIMITS, decide
 from darkstate.solve.condition import condition
-from darkstate.solve.optimum import optimum
 from darkstate.solve.sensor import force_noise, standard_quantum_limit
 from darkstate.solve.solution import Solution
 from darkstate.solve.steady_state import steady_state
@@ -244,39 +242,6 @@ def _errors(experiment: SpinMechanics, keys: tuple[str, ...], sigma: Any) -> Any
 
     slopes = jax.jit(jax.jacfwd(found))(jnp.array([value_at(experiment, key) for key in keys]))
     return jnp.sqrt(((slopes * jnp.array([sigma[key] for key in keys])) ** 2).sum(-1))
-
-
-@jax.jit
-def best_settings(rates: HybridRates) -> tuple[Any, Any]:
-    """Angles and Gamma_M that make xi smallest with the read-out gain, everything else kept.
-
-    Args:
-        rates: of both oscillators.
-
-    Returns:
-        (theta_S, theta_M, Gamma_M/gt_M) [3] and xi there, for coupling angles from 0 to pi/2 and C_M from 0.01 to 1e6.
-
-    Example:
-        >>> import darkstate as ds
-        >>> (theta_s, theta_m, c_m), xi = best_settings(ds.load(ds.shipped_labs()["huang2018"]).experiment.rates)
-        >>> print(f"{xi:.6f} at C_M = {c_m:.2f}")
-        0.351572 at C_M = 12.12
-    """
-    from dataclasses import replace
-
-    s, m = rates.first, rates.second
-
-    def xi(x: Any) -> Any:
-        changed = replace(
-            rates,
-            first=replace(s, theta=x[0]),
-            second=replace(m, theta=x[1], rate=m.decoherence * jnp.exp(x[2])),
-        )
-        return cascade_xi(changed, changed.readout_gain)
-
-    low, high = jnp.array([0.0, 0.0, jnp.log(1e-2)]), jnp.array([pi / 2, pi / 2, jnp.log(1e6)])
-    best, value = optimum(xi, low, high)
-    return best.at[2].set(jnp.exp(best[2])), value
 
 
 WITNESSES = {

@@ -46,7 +46,7 @@ def condition(
         times: None = stationary state; else increasing times from 0 on [t; s].
         initial: state at times[0] = 0; None = vacuum.
         record: integrated current of each interval between the times, in shot-noise units [t-1 k], or [t-1] of one
-            current; without it the mean follows the drift alone and the covariance is that of a record read without pause.
+            current; without it the mean follows the drift alone, and the covariance is that of a record without gaps.
         smooth: use the record after each time as well.
         throw: raise on a bad outcome; False keeps the code.
 

@@ -41,12 +41,13 @@ def spectrum(system: LinearSystem, omega: Any, *detectors: Detector) -> Any:
         >>> print(f"{s[0, 0, 0].real:.6f}")
         0.111111
     """
-    if jnp.ndim(omega) != 1:
+    omega = jnp.asarray(omega, float)
+    if omega.ndim != 1:
         raise ArgumentError("Argument `omega` must be a list of angular frequencies in rad/s.")
     if not isinstance(system.drift, jax.core.Tracer):
         steady_state(system)
     current = measurement(system, *detectors)
-    return jax.vmap(lambda w: _density(system, current, w))(jnp.asarray(omega, float))
+    return jax.vmap(lambda w: _density(system, current, w))(omega)
 
 
 def _density(system: LinearSystem, current: Measurement, omega: Any) -> Any:
