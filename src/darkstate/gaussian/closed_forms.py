@@ -39,7 +39,7 @@ def cascade_variances(
         >>> s, m, c = cascade_variances(
         ...     rate_s=10.0, theta_s=0.78932, linewidth_s=2 / 3, decoherence_s=1.0, rate_m=16.16, theta_m=1.38898,
         ...     linewidth_m=0.0, decoherence_m=4 / 3, loss=0.0)
-        >>> print(f"{2 * (s + 1.046**2 * m + 2 * 1.046 * c) / (1 + 1.046**2):.4f}")
+        >>> print(f"{2 * (s + 1.0466**2 * m + 2 * 1.0466 * c) / (1 + 1.0466**2):.4f}")
         0.3516
     """
     gamma_s = linewidth_s - rate_s * jnp.cos(2 * theta_s)

@@ -85,7 +85,7 @@ def budget(lab: Lab) -> Budget:
         >>> import darkstate as ds
         >>> table = budget(ds.load(ds.shipped_labs()["huang2018"], case="cs100-loss"))
         >>> print(f"{table.xi:.6f}, without loss {table.rows[0].xi_without:.6f}")
-        0.203128, without loss 0.132770
+        0.203128, without loss 0.132844
     """
     experiment = lab.experiment
     if not isinstance(experiment, SpinMechanics):
