@@ -24,6 +24,7 @@ from darkstate.gaussian.state import GaussianState
 from darkstate.report.best_settings import best_settings
 from darkstate.report.budget import Budget, budget
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure
+from darkstate.report.text import headline, in_words, with_error
 from darkstate.solve.checks import LIMITS, decide
 from darkstate.solve.condition import condition
 from darkstate.solve.sensor import force_noise, standard_quantum_limit
@@ -81,7 +82,7 @@ class HybridPrediction:
             value, note = self.xi_full, " without the rotating-wave approximation"
         elif self.outcome is not Outcome.ok:
             return f"no verdict ({self.outcome.name})"
-        return f"{value.verdict}: xi_g = {_with_error(value)}{note}, separable states have xi_g >= 1"
+        return f"{value.verdict}: xi_g = {with_error(value)}{note}, separable states have xi_g >= 1"
 
     def __str__(self) -> str:
         return _table(self)
@@ -158,7 +159,7 @@ class HybridPrediction:
         figure, (left, right) = new_figure(2)
         self.plot(left)
         self.plot_force(right)
-        figure.suptitle(_head(self.lab) + "".join(f", {text}" for text in self.lab.overrides), fontsize=8)
+        figure.suptitle(headline(self.lab) + "".join(f", {text}" for text in self.lab.overrides), fontsize=8)
         written = [write_atomic(folder / "prediction.nc", netcdf)]
         written += save_figure(figure, folder / "prediction", ("png", "pdf"))
         lines = ["quantity,value", *(f"{name},{float(value):.12g}" for name, (value, _) in _numbers(self).items())]
@@ -299,26 +300,22 @@ def _numbers(p: HybridPrediction) -> dict[str, tuple[Any, str]]:
     return found
 
 
-def _with_error(value: WitnessValue) -> str:
-    return f"{float(value.value):.4f}" + ("" if value.uncertainty is None else f" +- {float(value.uncertainty):.4f}")
-
-
 def _table(p: HybridPrediction) -> str:
     n = {name: float(value) for name, (value, _) in _numbers(p).items()}
     e, lab = p.lab.experiment, p.lab
-    said = "ok" if p.outcome is Outcome.ok else f"{p.outcome.name}: {p.outcome.meaning}; {p.outcome.cure}"
+    said = in_words(p.outcome)
     width = max(len("teleportation"), len("best settings"))
     rows = [("changed", text) for text in lab.overrides]
     if p.outcome > Outcome.outside_validity:
         rows += [("outcome", said), ("best settings", _best(e)), *(("warning", text) for text in e.warnings())]
-        return "\n".join([_head(lab), *(f"  {name:<{width}}  {text}" for name, text in rows), f"  {p.verdict}"])
+        return "\n".join([headline(lab), *(f"  {name:<{width}}  {text}" for name, text in rows), f"  {p.verdict}"])
     given = "the read-out gain" if e.readout.gain is None else "the gain given,"
-    of_xi = f"{_with_error(p.xi)} ({float(p.xi.decibel):+.2f} dB) at {given} g = {n['gain']:.4g}"
+    of_xi = f"{with_error(p.xi)} ({float(p.xi.decibel):+.2f} dB) at {given} g = {n['gain']:.4g}"
     if p.xi_full is not None and float(p.steady.checks["rotating_wave"]) > LIMITS["rotating_wave"][0]:
-        of_xi = f"{_with_error(p.xi_full)}; all below is in the rotating-wave approximation, where it is {of_xi}"
+        of_xi = f"{with_error(p.xi_full)}; all below is in the rotating-wave approximation, where it is {of_xi}"
     rows += [
         ("xi_g", of_xi),
-        ("given light", f"{_with_error(p.xi_conditional)}, efficiency {float(e.detection.efficiency):g}"),
+        ("given light", f"{with_error(p.xi_conditional)}, efficiency {float(e.detection.efficiency):g}"),
         ("best gain", f"g = {n['gain_best']:.4g} gives xi_g = {n['xi_best_gain']:.4f}"),
         ("E_N", f"{n['log_negativity']:.4f} nats = {n['log_negativity_ebits']:.4f} ebits (2 nu~ = {n['ppt']:.4f})"),
         ("steering", f"S to M {n['steering_s_to_m']:.4f}, M to S {n['steering_m_to_s']:.4f}; below 1 = steerable"),
@@ -341,12 +338,8 @@ def _table(p: HybridPrediction) -> str:
     if lab.uncertainties:
         rows.append(("uncertainty", f"of {', '.join(lab.uncertainties)}; all else is taken as exact"))
     rows += [("warning", text) for text in e.warnings()]
-    table = [_head(lab), *(f"  {name:<{width}}  {text}" for name, text in rows)]
+    table = [headline(lab), *(f"  {name:<{width}}  {text}" for name, text in rows)]
     return "\n".join([*table, "", str(p.budget), "", f"  {p.verdict}"])
-
-
-def _head(lab: Lab) -> str:
-    return lab.name + (f", case {lab.case}" if lab.case else "") + (f": {lab.title}" if lab.title else "")
 
 
 def _best(e: SpinMechanics) -> str:

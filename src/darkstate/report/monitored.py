@@ -19,6 +19,7 @@ from darkstate.experiments.monitored_cells import MonitoredCells
 from darkstate.experiments.values import value_at, with_values
 from darkstate.gaussian.state import GaussianState
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure, separable_line
+from darkstate.report.text import headline, in_words, with_error
 from darkstate.solve.condition import condition
 from darkstate.solve.evolve import evolve
 from darkstate.solve.sensor import force_noise, standard_quantum_limit
@@ -65,7 +66,7 @@ class MonitoredPrediction:
         """One sentence; a bad outcome gives no verdict."""
         if self.outcome is not Outcome.ok:
             return f"no verdict ({self.outcome.name})"
-        given = _with_error(self.xi_steady_conditional)
+        given = with_error(self.xi_steady_conditional)
         return f"{self.xi_steady_conditional.verdict}: xi given the record = {given}, separable states have xi >= 1"
 
     def __str__(self) -> str:
@@ -198,30 +199,24 @@ def _negativity(state: GaussianState) -> Any:
     return log_negativity(state, "I").nats
 
 
-def _with_error(value: WitnessValue) -> str:
-    return f"{float(value.value):.4f}" + ("" if value.uncertainty is None else f" +- {float(value.uncertainty):.4f}")
-
-
 def _table(p: MonitoredPrediction) -> str:
     e, lab = p.lab.experiment, p.lab
     free, watched = (float(_negativity(s.state)) for s in (p.steady_free, p.steady_watched))
-    said = "ok" if p.outcome is Outcome.ok else f"{p.outcome.name}: {p.outcome.meaning}; {p.outcome.cure}"
     rows = [("changed", text) for text in lab.overrides]
     rows += [
         ("gamma_extra/gamma_s", f"{float(e.x):.4g}; Z = {float(e.z):.4g}"),
-        ("not measured", f"xi = {_with_error(p.xi_steady)} in the steady state, E_N = {free:.4f} nats"),
+        ("not measured", f"xi = {with_error(p.xi_steady)} in the steady state, E_N = {free:.4f} nats"),
         (
             "given the record",
-            f"xi = {_with_error(p.xi_steady_conditional)}, E_N = {watched:.4f} nats; efficiency "
+            f"xi = {with_error(p.xi_steady_conditional)}, E_N = {watched:.4f} nats; efficiency "
             f"{float(e.detection.efficiency):g}. Feedback with the Kalman gain makes it unconditional.",
         ),
         ("as a sensor", _sensitivity(e)),
         ("at the end", f"xi = {p.xi[-1]:.4f}, given the record {p.xi_conditional[-1]:.4f}"),
-        ("outcome", said),
+        ("outcome", in_words(p.outcome)),
     ]
     if lab.uncertainties:
         rows.append(("uncertainty", f"of {', '.join(lab.uncertainties)}; all else is taken as exact"))
     rows += [("warning", text) for text in e.warnings()]
-    head = lab.name + (f", case {lab.case}" if lab.case else "") + (f": {lab.title}" if lab.title else "")
     width = max(len(name) for name, _ in rows)
-    return "\n".join([head, *(f"  {name:<{width}}  {text}" for name, text in rows), f"  {p.verdict}"])
+    return "\n".join([headline(lab), *(f"  {name:<{width}}  {text}" for name, text in rows), f"  {p.verdict}"])

@@ -27,6 +27,7 @@ from darkstate.report.data import Points, read_points
 from darkstate.report.hybrid import HybridPrediction, predict_hybrid
 from darkstate.report.monitored import MonitoredPrediction, predict_monitored
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure, separable_line
+from darkstate.report.text import headline, in_words, with_error
 from darkstate.solve.evolve import evolve, fastest, substeps_for
 from darkstate.solve.methods import MomentEquations
 from darkstate.solve.solution import Solution
@@ -84,7 +85,7 @@ class Prediction:
         """One sentence; a bad outcome gives no verdict."""
         outcome = Outcome(int(self.solution.outcome))
         said = self.minimum.verdict if outcome is Outcome.ok else f"no verdict ({outcome.name})"
-        return f"{said}: smallest xi = {_with_error(self.minimum)}, separable states have xi >= 1"
+        return f"{said}: smallest xi = {with_error(self.minimum)}, separable states have xi >= 1"
 
     def __str__(self) -> str:
         return _table(self)
@@ -288,10 +289,6 @@ def _clock(total: float) -> tuple[float, str]:
     return 1e9, "ns"
 
 
-def _with_error(value: WitnessValue) -> str:
-    return f"{float(value.value):.4f}" + ("" if value.uncertainty is None else f" +- {float(value.uncertainty):.4f}")
-
-
 def _table(p: Prediction) -> str:
     w, (scale, unit) = p.window, _clock(p.times[-1])
     if w.opens is None:
@@ -304,13 +301,13 @@ def _table(p: Prediction) -> str:
     outcome, steady = Outcome(int(p.solution.outcome)), Outcome(int(p.steady.outcome))
     checks = {k: float(v) for k, v in p.solution.checks.items()}
     rows = [
-        ("smallest xi", f"{_with_error(p.minimum)} ({float(p.minimum.decibel):+.2f} dB) at {w.at * scale:.3g} {unit}"),
+        ("smallest xi", f"{with_error(p.minimum)} ({float(p.minimum.decibel):+.2f} dB) at {w.at * scale:.3g} {unit}"),
         ("xi < 1", span),
         (
             "steady state",
-            f"xi = {_with_error(p.steady_xi)}, {p.steady_xi.verdict}" if steady is Outcome.ok else _bad(steady),
+            f"xi = {with_error(p.steady_xi)}, {p.steady_xi.verdict}" if steady is Outcome.ok else in_words(steady),
         ),
-        ("outcome", "ok" if outcome is Outcome.ok else _bad(outcome)),
+        ("outcome", in_words(outcome)),
         (
             "validity",
             f"d/N = {checks['d_over_n']:.1e}; slowest collective decay {-checks['inverted_decay']:.3g} /s; "
@@ -330,13 +327,8 @@ def _table(p: Prediction) -> str:
         if chance < 0.01:
             rows.append(("warning", "the points do not agree with this prediction"))
     rows += [("warning", text) for text in p.lab.experiment.warnings()]
-    head = p.lab.name + (f", case {p.lab.case}" if p.lab.case else "") + (f": {p.lab.title}" if p.lab.title else "")
     width = max(len(name) for name, _ in rows)
-    return "\n".join([head, *(f"  {n:<{width}}  {text}" for n, text in rows), f"  {p.verdict}"])
-
-
-def _bad(outcome: Outcome) -> str:
-    return f"{outcome.name}: {outcome.meaning}; {outcome.cure}"
+    return "\n".join([headline(p.lab), *(f"  {n:<{width}}  {text}" for n, text in rows), f"  {p.verdict}"])
 
 
 def _save(cases: dict[str, Prediction], data: xr.Dataset, folder: Path) -> list[Path]:
