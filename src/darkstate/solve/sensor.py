@@ -27,7 +27,7 @@ def force_noise(system: LinearSystem, mode: str, omega: Any, *detectors: Detecto
 
     Returns:
         S_f; an oscillator's bath contributes damping (n + 1/2) in the rotating frame, and near resonance twice that in
-            the laboratory frame, where it drives X as well.
+        the laboratory frame, where it drives X as well.
 
     Raises:
         ArgumentError: unknown mode or output; OutcomeError: there is no steady state.
