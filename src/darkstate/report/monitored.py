@@ -79,7 +79,7 @@ class MonitoredPrediction:
         """Draw xi(t) without and with the record into axes."""
         t, suffix = np.asarray(self.free.times) * 1e3, "" if label is None else f", {label}"
         for k, (values, name) in enumerate(((self.xi, "not measured"), (self.xi_conditional, "given the record"))):
-            ax.plot(t, values, DASHES[k], color=COLOURS[(curve + k) % len(COLOURS)], label=name + suffix)
+            ax.plot(t, values, DASHES[1 - k], color=COLOURS[(curve + k) % len(COLOURS)], label=name + suffix)
         ax.set(xlim=(t[0], t[-1]), ylim=(0, 1.08), xlabel="time t (ms)", ylabel="EPR variance ξ(t)")
         ax.legend(loc="lower right")
 
