@@ -77,7 +77,10 @@ class HybridPrediction:
     def verdict(self) -> str:
         """One sentence; a bad outcome gives no verdict, unless the solution without the approximation is good."""
         value, note = self.xi, ""
-        if self.outcome is Outcome.outside_validity and self.full is not None and int(self.full.outcome) == 0:
+        # The full solution mends the rotating-wave approximation, and nothing else that is outside its range.
+        others = {name: figure for name, figure in self.steady.checks.items() if name != "rotating_wave"}
+        mended = self.xi_full is not None and self.full is not None and int(self.full.outcome) == 0
+        if self.outcome is Outcome.outside_validity and mended and int(decide(others)) == 0:
             assert self.xi_full is not None
             value, note = self.xi_full, " without the rotating-wave approximation"
         elif self.outcome is not Outcome.ok:
@@ -131,7 +134,7 @@ class HybridPrediction:
         data.covariance_conditional.attrs = {"units": "1", "long_name": "covariance given the measured light"}
         for name, (value, text) in _numbers(self).items():
             data[name] = ((), float(value), {"units": "1", "long_name": text})
-        rows = self.budget.rows
+        rows = self.budget.rows if self.outcome <= Outcome.outside_validity else ()
         data = data.assign_coords(imperfection=[r.name for r in rows])
         for name, text in (
             ("value", "value of the imperfection"),
