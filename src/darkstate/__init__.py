@@ -94,6 +94,39 @@ _HOME = {
     "window": "witness.window",
     # records
     "to_dataset": "records.dataset",
+    "Pulse": "records.schema",
+    "sequence": "records.schema",
+    "record": "records.schema",
+    "open_record": "records.io",
+    "save_record": "records.io",
+    "record_digest": "records.io",
+    "read_foreign": "records.readers",
+    "inspect_file": "records.inspect",
+    "Cells": "records.cells",
+    "Digitizer": "records.digitizer",
+    "simulate": "records.simulate",
+    "TemporalMode": "records.demodulate",
+    "quadratures": "records.demodulate",
+    "gram": "records.demodulate",
+    "lock_in": "records.demodulate",
+    "Calibration": "records.calibration",
+    "calibration": "records.calibration",
+    "read_calibration": "records.calibration",
+    "save_calibration": "records.calibration",
+    "calibrate": "records.calibrate",
+    "reconstruct": "records.reconstruct",
+    "Reconstruction": "records.reconstruct",
+    "fingerprint": "records.fingerprint",
+    "fit_orientation": "records.orientation",
+    "projection_noise": "records.projection",
+    "shot_noise_linearity": "records.projection",
+    "efficiency_from_noise": "records.projection",
+    "simulate_lab": "report.recording",
+    "simulate_runs": "report.recording",
+    "lab_calibration": "report.recording",
+    "certify": "report.verdict",
+    "verify": "report.verification",
+    "read_certificate": "report.certificate",
     # errors
     "DarkstateError": "errors",
     "ArgumentError": "errors",
@@ -135,10 +168,28 @@ if TYPE_CHECKING:
         two_mode_squeezed,
         vacuum,
     )
+    from darkstate.records.calibrate import calibrate
+    from darkstate.records.calibration import Calibration, calibration, read_calibration, save_calibration
+    from darkstate.records.cells import Cells
     from darkstate.records.dataset import to_dataset
+    from darkstate.records.demodulate import TemporalMode, gram, lock_in, quadratures
+    from darkstate.records.digitizer import Digitizer
+    from darkstate.records.fingerprint import fingerprint
+    from darkstate.records.inspect import inspect_file
+    from darkstate.records.io import open_record, record_digest, save_record
+    from darkstate.records.orientation import fit_orientation
+    from darkstate.records.projection import efficiency_from_noise, projection_noise, shot_noise_linearity
+    from darkstate.records.readers import read_foreign
+    from darkstate.records.reconstruct import Reconstruction, reconstruct
+    from darkstate.records.schema import Pulse, record, sequence
+    from darkstate.records.simulate import simulate
     from darkstate.report.budget import budget
+    from darkstate.report.certificate import read_certificate
     from darkstate.report.explain import explain
     from darkstate.report.prediction import predict, predict_cases
+    from darkstate.report.recording import lab_calibration, simulate_lab, simulate_runs
+    from darkstate.report.verdict import certify
+    from darkstate.report.verification import verify
     from darkstate.solve.condition import condition, retrodict
     from darkstate.solve.evolve import evolve
     from darkstate.solve.feedback import feedback, regulate

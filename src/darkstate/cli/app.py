@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from darkstate.cli.options import CalibrationOption, Case, Changes, LabArgument, OneCase, Out, print_files
+from darkstate.cli.records import commands
+
 if TYPE_CHECKING:
     from darkstate.experiments.labfile import Lab
 
@@ -21,20 +24,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-LabArgument = Annotated[Path, typer.Argument(metavar="LAB.toml", help="The lab file.")]
-Case = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Case of the lab file, or 'all'; else its default case.")
-]
-OneCase = Annotated[
-    str | None, typer.Option("--case", metavar="NAME", help="Case of the lab file; else its default case.")
-]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help='Change a value, such as drive.rate="2 /ms"; repeatable.'),
-]
-Out = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the files go; else results/LAB-CASE.")]
-
-
 _HELP = """Entanglement by engineered dissipation: from the numbers of a laboratory to what it will see.
 
 \b
@@ -45,7 +34,18 @@ darkstate predict mylab.toml --set drive.z=2          xi(t), its minimum and tim
 darkstate explain xi mylab.toml                       which terms make up a quantity
 darkstate figure krauter2011-fig2b --out figures      a figure of a paper
 darkstate schema --out lab.schema.json                JSON Schema of lab files, for editors
+
+\b
+darkstate simulate mylab.toml --out r.zarr            what the detector would record
+darkstate inspect run17.h5                            what is in a data file of your own
+darkstate calibrate runs --lab mylab.toml             decay and coupling from calibration records
+darkstate reconstruct r.zarr --lab mylab.toml         xi(t) from a record, with errors
+darkstate certify r.zarr --lab mylab.toml             a verdict that others can verify
+darkstate verify certificate.json --record r.zarr     check somebody's certificate
 """
+
+
+app.add_typer(commands)
 
 
 def _version(wanted: bool) -> None:
@@ -80,19 +80,27 @@ def new(
     from darkstate.experiments.template import write_new
 
     path = write_new(name, experiment)
-    _print_files([path])
+    print_files([path])
     print(f"next: darkstate check {path}")
 
 
 @app.command()
-def check(lab: LabArgument, case: Case = None, change: Changes = None) -> None:
+def check(lab: LabArgument, case: Case = None, change: Changes = None, calibration: CalibrationOption = None) -> None:
     """Echo every number as understood, and what follows.
 
     Example: darkstate check labs/krauter2011.toml --case c
     """
+    labs = _load(lab, case, change)
+
     from darkstate.report.check import check
 
-    print("\n\n".join(check(each) for each in _load(lab, case, change).values()))
+    for k, each in enumerate(labs.values()):
+        print(("\n" if k else "") + check(each))
+        if calibration is not None:
+            from darkstate.records.calibration import read_calibration
+            from darkstate.report.agreement import agreement_table
+
+            print("\nCalibration\n" + agreement_table(each, read_calibration(calibration)))
 
 
 @app.command()
@@ -103,12 +111,20 @@ def predict(
     data: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Measured points: columns t_ms, xi, xi_err.")
     ] = None,
+    calibration: CalibrationOption = None,
     out: Out = None,
 ) -> None:
     """Predict the entanglement of a laboratory: table, figure, data.
 
     Example: darkstate predict labs/krauter2011.toml --case all --out results
     """
+    if calibration is not None:
+        first = next(iter(_load(lab, case, change).values()))
+
+        from darkstate.records.calibration import read_calibration
+        from darkstate.report.agreement import overrides_from
+
+        change = [*(change or ()), *overrides_from(first, read_calibration(calibration))]
     _predict(_load(lab, case, change), data, out)
 
 
@@ -149,7 +165,7 @@ def figure(
         print("\n".join(f"{key:<{width}}  {text}" for key, text in FIGURES.items()))
         return
     _progress(f"computing {name}")
-    _print_files(draw(name, out))
+    print_files(draw(name, out))
 
 
 @app.command()
@@ -179,7 +195,7 @@ def schema(out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write 
     else:
         from darkstate.storage import write_atomic
 
-        _print_files([write_atomic(out, text)])
+        print_files([write_atomic(out, text)])
 
 
 def _load(path: Path, case: str | None, changes: list[str] | None) -> dict[str, Lab]:
@@ -200,14 +216,10 @@ def _predict(labs: dict[str, Lab], data: Path | None, out: Path | None) -> None:
     result = predict(first, data=data) if "" in labs else predict_cases(labs, data=data)
     print(result)
     name = f"{first.name}-{first.case}" if "" in labs and first.case else first.name
-    _print_files(result.save(out or Path("results") / name))
+    print_files(result.save(out or Path("results") / name))
 
 
 def _progress(text: str) -> None:
     """Say what takes a moment, to somebody who waits at a terminal."""
     if sys.stderr.isatty():
         print(f"{text} ...", file=sys.stderr)
-
-
-def _print_files(paths: list[Path]) -> None:
-    print("written: " + " ".join(map(str, paths)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from darkstate.experiments.acquisition import Acquisition, Detection
 from darkstate.experiments.two_cells import (
     CellModel,
     Cells,
@@ -170,7 +171,8 @@ class CesiumCells:
 
     Rates of each cell: Gamma_34 = mu^2 Gamma + Gamma_pump + Gamma_col, Gamma_43 = nu^2 Gamma + Gamma_col,
     Gamma_out = Gamma_out_L + Gamma_col, Gamma_in = Gamma_repump + Gamma_col; Gamma-tilde is `noise.gamma_tilde` with
-    the drive on and 2/T2 in the dark. `second` holds what cell II has different, as {"section.parameter": value}.
+    the drive on and 2/T2 in the dark. `detection` and `acquisition` count for records only. `second` holds what cell II
+    has different, as {"section.parameter": value}.
 
     Example:
         >>> lab = CesiumCells(
@@ -188,6 +190,8 @@ class CesiumCells:
     field: Field = Field()
     cells: Cells = Cells()
     protocol: Timing = Timing()
+    detection: Detection = Detection()
+    acquisition: Acquisition = Acquisition()
     second: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     per_cell = ("ensembles", "drive", "noise", "pump", "repump")

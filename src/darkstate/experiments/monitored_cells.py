@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from darkstate.experiments.acquisition import Acquisition, Detection
 from darkstate.experiments.cesium_cells import Drive, Ensembles, Noise
 from darkstate.experiments.two_cells import couplings
 from darkstate.parameters import parameter, pytree
@@ -30,21 +31,6 @@ class Bath:
         doc="variance towards which the transverse decay drives the cells, vacuum = 1; 1 at full polarisation",
         source="000 Eq. (7) with w = 1",
         minimum=1,
-    )
-
-
-@pytree
-class Detection:
-    """Homodyne detection of the light that leaves the second cell, in the quadrature that reads both cells."""
-
-    efficiency: float = parameter(
-        default=1.0,
-        unit="1",
-        symbol="eta",
-        doc="share of the light that is detected",
-        source="000 Sec. IV takes 1",
-        minimum=0,
-        maximum=1,
     )
 
 
@@ -77,8 +63,8 @@ class MonitoredCells:
 
     The drive is on all the time and the cells stay fully polarised (P_2 = 1), so of `ensembles` only the optical depth,
     of `drive` z and rate, and of `noise` gamma_tilde count; the other entries are those of `cesium_cells` and have no
-    effect here. Amplitude rates gamma_s = d Gamma P_2/2 (000 Eq. 4, with the factor 1/2 that its own time evolution
-    needs) and gamma_extra = Gamma-tilde/2.
+    effect here; `acquisition` counts for records only. Amplitude rates gamma_s = d Gamma P_2/2 (000 Eq. 4, with the
+    factor 1/2 that its own time evolution needs) and gamma_extra = Gamma-tilde/2.
 
     Example:
         >>> lab = MonitoredCells(
@@ -94,6 +80,7 @@ class MonitoredCells:
     protocol: Record
     bath: Bath = Bath()
     detection: Detection = Detection()
+    acquisition: Acquisition = Acquisition()
 
     per_cell = ()
 

@@ -5,6 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+RECORD_FIGURES = {
+    "krauter2011-fig2d": "xi over time from two initial states, given the past light and not; simulated (002 Fig. 2d)",
+    "krauter2011-figs1": "spin noise and kappa^2 against the Faraday angle; simulated (002 SM, Fig. S.1)",
+    "krauter2011-figs3": "magneto-optical resonance and the orientation from it; simulated (002 SM, Fig. S.3)",
+    "muschik2013-fig5": "kappa^2, rates and spin noise against the Faraday angle; simulated (000 Fig. 5)",
+    "muschik2013-fig6": "pulse sequence and modes of the light, with and without the light before (000 Fig. 6)",
+}
+"""Figures of measurements, here from simulated records; their functions are in PAPER_records."""
+
 FIGURES = {
     "muschik2011-fig3": "steady-state xi against Z, by dephasing rate (001 Fig. 3); polarisation (inset of Fig. 4)",
     "muschik2011-fig4": "xi at the best Z, and that Z, against the pump parameter x (001 Fig. 4)",
@@ -16,6 +25,7 @@ FIGURES = {
     "muschik2013-fig4b": "steady-state xi against decay, with the light measured and not (000 Fig. 4b)",
     "huang2018-fig2": "xi of spin and membrane against both cooperativities, at the best angles (004 Fig. 2)",
     "huang2018-fig3": "xi at the best angles and C_M against C_S, with loss, and if measured (004 Fig. 3)",
+    **RECORD_FIGURES,
 }
 """Figure names and what they show."""
 
@@ -47,7 +57,7 @@ def draw(name: str, folder: str | Path) -> list[Path]:
         hint = f"did you mean {near[0]!r}?" if near else "`darkstate figure --list` shows them all"
         raise InputError([f"figure {name!r} is not known; {hint}"])
     paper, figure = name.split("-")
-    module = import_module(f"darkstate.report.papers.{paper}")
+    module = import_module(f"darkstate.report.papers.{paper}{'_records' if name in RECORD_FIGURES else ''}")
 
     from darkstate.report.papers.curves import write
 

@@ -1,0 +1,296 @@
+"""The commands for records: from a simulated or measured file to a certificate that others can verify."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from darkstate.cli.options import CalibrationOption, Changes, LabArgument, OneCase, print_files
+
+if TYPE_CHECKING:
+    from darkstate.experiments.labfile import Lab
+    from darkstate.records.calibration import Calibration
+
+commands = typer.Typer()
+
+RecordArgument = Annotated[Path, typer.Argument(metavar="RECORD", help="The record, .zarr or .nc.")]
+LabOption = Annotated[Path, typer.Option("--lab", metavar="LAB.toml", help="The lab file of the apparatus.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")]
+Probe = Annotated[
+    str | None, typer.Option(metavar="TIME", help='Length of the read-out windows, such as "1 ms"; else as calibrated.')
+]
+
+
+@commands.command()
+def simulate(
+    lab: LabArgument,
+    out: Annotated[Path, typer.Option(metavar="R.zarr", help="The record to write; with --runs a folder.")],
+    case: OneCase = None,
+    change: Changes = None,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="The records of a calibration instead of the experiment.")
+    ] = False,
+    cycles: Annotated[int | None, typer.Option(metavar="N", help="Repetitions; else acquisition.cycles.")] = None,
+    duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help='Of the drive pulse, such as "10 ms"; else the protocol.')
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Simulate what the detector of a lab would record.
+
+    Example: darkstate simulate labs/krauter2011.toml --duration "10 ms" --out r.zarr
+    """
+    from darkstate.experiments.labfile import load
+
+    loaded = load(lab, case=case, overrides=change or ())
+
+    from darkstate.records.io import save_record
+    from darkstate.report.recording import simulate_lab, simulate_runs
+
+    if runs:
+        with _progress("simulating") as report:
+            found = simulate_runs(loaded, cycles=cycles or 1000, seed=seed, progress=report)
+        print_files([save_record(data, out / f"{name}.zarr") for name, data in found.items()])
+        print(f"next: darkstate calibrate {out} --lab {lab}")
+        return
+    length = None if duration is None else _seconds("--duration", duration)
+    with _progress("simulating") as report:
+        data = simulate_lab(loaded, cycles=cycles, duration=length, seed=seed, progress=report)
+    print_files([save_record(data, out)])
+    print(f"next: darkstate certify {out} --lab {lab}")
+
+
+@commands.command()
+def inspect(file: Annotated[Path, typer.Argument(metavar="FILE", help="Any record or data file.")]) -> None:
+    """Show what is in a data file, and a mapping that makes it a record.
+
+    Example: darkstate inspect run17.h5
+    """
+    from darkstate.records.inspect import inspect_file
+
+    print(inspect_file(file))
+
+
+@commands.command("import")
+def import_record(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A data file of another program.")],
+    out: Annotated[Path, typer.Option(metavar="R.zarr", help="The record to write.")],
+    mapping: Annotated[Path, typer.Option(metavar="MAP.toml", help="What is what in it; `inspect` writes one.")],
+) -> None:
+    """Turn a data file of another program into a record.
+
+    Example: darkstate import run17.h5 --mapping map.toml --out run17.zarr
+    """
+    from darkstate.records.io import save_record
+    from darkstate.records.readers import read_foreign
+
+    print_files([save_record(read_foreign(file, mapping), out)])
+
+
+@commands.command()
+def calibrate(
+    records: Annotated[
+        list[Path], typer.Argument(metavar="RECORDS", help="Records of a calibration, or folders of them.")
+    ],
+    lab: LabOption,
+    case: OneCase = None,
+    change: Changes = None,
+    out: Annotated[Path, typer.Option(metavar="FILE.toml", help="The calibration to write.")] = Path(
+        "calibration.toml"
+    ),
+) -> None:
+    """Find decay, coupling and carrier from calibration records, and compare with the lab file.
+
+    Example: darkstate calibrate runs --lab mylab.toml --out calibration.toml
+    """
+    loaded = _lab(lab, case, change)
+
+    from darkstate.records.calibrate import calibrate
+    from darkstate.records.calibration import save_calibration
+    from darkstate.records.io import open_record
+    from darkstate.report.agreement import agreement_table
+    from darkstate.report.recording import lab_calibration
+
+    with _progress("calibrating") as report:
+        found, doubts = calibrate(
+            [open_record(path) for path in _paths(records)], given=lab_calibration(loaded), progress=report
+        )
+    print(found)
+    print(agreement_table(loaded, found))
+    for doubt in doubts:
+        print(f"  doubt: {doubt.text} ({doubt.sigma:.0f} standard errors)")
+    print_files([save_calibration(found, out)])
+
+
+@commands.command()
+def reconstruct(
+    records: Annotated[
+        list[Path], typer.Argument(metavar="RECORDS", help="Records of one apparatus, or folders of them.")
+    ],
+    lab: LabOption,
+    case: OneCase = None,
+    change: Changes = None,
+    calibration: CalibrationOption = None,
+    probe: Probe = None,
+    out: Annotated[Path | None, typer.Option(metavar="DAY.nc", help="Write all runs there, one row each.")] = None,
+    logbook: Annotated[Path | None, typer.Option(metavar="PAGE.html", help="Write a page to look at.")] = None,
+) -> None:
+    """Find xi(t) with its errors from one or many records.
+
+    Example: darkstate reconstruct runs/*.zarr --lab mylab.toml --out day.nc
+    """
+    loaded = _lab(lab, case, change)
+
+    from darkstate.report.runs import reconstruct_runs, runs_table, save_runs
+
+    used = _calibration(loaded, calibration)
+    with _progress("reconstructing") as report:
+        runs = reconstruct_runs(
+            _paths(records), used, probe=None if probe is None else _seconds("--probe", probe), progress=report
+        )
+    print(runs_table(runs))
+    written = [] if out is None else [save_runs(runs, loaded, out)]
+    if logbook is not None:
+        from darkstate.report.logbook import save_logbook
+
+        written.append(save_logbook(logbook, loaded, runs))
+    if written:
+        print_files(written)
+
+
+@commands.command()
+def certify(
+    record: RecordArgument,
+    lab: LabOption,
+    case: OneCase = None,
+    change: Changes = None,
+    calibration: CalibrationOption = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help='When, such as "6 ms"; else chosen on half of the cycles.')
+    ] = None,
+    method: Annotated[
+        str | None, typer.Option(metavar="NAME", help="unconditional, exponential or kalman; else chosen likewise.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(metavar="SHARE", help="Confidence of the verdict.")] = 0.95,
+    seed: Seed = 0,
+    require: Annotated[
+        str | None, typer.Option(metavar="VERDICT", help="Exit with 1 unless this is the verdict, such as entangled.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="CERT.json", help="The certificate to write.")] = Path(
+        "certificate.json"
+    ),
+) -> None:
+    """Certify what a record shows: entangled, not shown, or inconsistent.
+
+    Example: darkstate certify r.zarr --lab mylab.toml --out cert.json
+    """
+    from darkstate.report.certificate import VERDICTS
+
+    if require is not None and require not in VERDICTS:
+        from darkstate.errors import InputError
+
+        raise InputError([f"--require {require!r} is no verdict; write one of {', '.join(VERDICTS)}"])
+    loaded = _lab(lab, case, change)
+
+    from darkstate.records.io import open_record
+    from darkstate.report.verdict import certify
+
+    with _progress("certifying") as report:
+        found = certify(
+            open_record(record),
+            loaded,
+            calibration=None if calibration is None else _calibration(loaded, calibration),
+            at=None if at is None else _seconds("--at", at),
+            method=method,
+            confidence=confidence,
+            seed=seed,
+            progress=report,
+        )
+    print(found)
+    print_files([found.save(out)])
+    if require is not None and found.verdict != require:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def verify(
+    certificate: Annotated[Path, typer.Argument(metavar="CERT.json", help="The certificate.")],
+    record: Annotated[
+        Path | None, typer.Option(metavar="R.zarr", help="The record it speaks of; without it only seals are checked.")
+    ] = None,
+) -> None:
+    """Check that a certificate is unaltered and that its record gives its numbers; exit code 1 if not.
+
+    Example: darkstate verify cert.json --record r.zarr
+    """
+    from darkstate.records.io import open_record
+    from darkstate.report.certificate import read_certificate
+    from darkstate.report.verification import verify
+
+    found = verify(read_certificate(certificate), None if record is None else open_record(record))
+    print(found)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def _paths(given: list[Path]) -> list[Path]:
+    """The records named, and those inside the folders named."""
+    from darkstate.errors import InputError
+
+    found: list[Path] = []
+    for path in given:
+        if path.is_dir() and path.suffix != ".zarr":
+            inside = sorted(p for p in path.iterdir() if p.suffix in (".zarr", ".nc", ".h5"))
+            if not inside:
+                raise InputError([f"{path} holds no record (.zarr, .nc or .h5)"])
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def _lab(path: Path, case: str | None, changes: list[str] | None) -> Lab:
+    from darkstate.experiments.labfile import load
+
+    return load(path, case=case, overrides=changes or ())
+
+
+def _calibration(lab: Lab, path: Path | None) -> Calibration:
+    from darkstate.records.calibration import read_calibration
+    from darkstate.report.recording import lab_calibration
+
+    return lab_calibration(lab) if path is None else read_calibration(path)
+
+
+def _seconds(option: str, text: str) -> float:
+    """A time of the command line."""
+    from darkstate.errors import ArgumentError, InputError
+    from darkstate.units import parse
+
+    try:
+        value, _ = parse(text, "s")
+    except ArgumentError as error:
+        raise InputError([f"{option} {error}"]) from error
+    if not value >= 0:
+        raise InputError([f"{option} {text!r} must be at least 0"])
+    return value
+
+
+@contextmanager
+def _progress(text: str) -> Iterator[Callable[[float], None] | None]:
+    """A bar on stderr for somebody who waits at a terminal, and nothing otherwise."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(text, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
