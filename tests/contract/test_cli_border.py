@@ -118,7 +118,7 @@ def test_all_mistakes_come_at_once(darkstate, tmp_path):
         (["check", "."], "is a folder"),
         (["check", shipped_labs()["krauter2011"], "--case", "d"], "known cases: a, b, c"),
         (["check", shipped_labs()["muschik2011"], "--case", "all"], "has no cases; leave --case out"),
-        (["figure", "krauter2011-fig2d"], "krauter2011-fig2c"),
+        (["figure", "krauter2011-fig2e"], "krauter2011-fig2"),
         (["figure", "nonsense"], "`darkstate figure --list` shows them all"),
         (["new", "lab", "--experiment", "cesium"], "did you mean cesium_cells?"),
         (["new", "a\nb"], "is no name for a lab file"),
