@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import darkstate as ds
-from calibration_records import CELLS, DRIVE, KAPPA2, SEEN, SENT, decaying, given, transferred, waiting
+from calibration_records import CELLS, DRIVE, KAPPA2, RF, SEEN, SENT, decaying, given, transferred, waiting
 from darkstate.errors import InputError
 from darkstate.records.calibrate import calibrate, dark_decay, decay, light_noise, mean_transfer
 from darkstate.records.calibration import Quantity, calibration, read_calibration, save_calibration
-from darkstate.records.schema import sequence
+from darkstate.records.schema import Pulse, sequence
 from darkstate.records.simulate import simulate
 
 GIVEN = calibration(z=2.5, gamma=200.0, kappa2=0.5, kappa2_duration=1e-3, efficiency=(0.84, 0.03))
@@ -70,6 +70,21 @@ def test_pulses_of_different_length_are_refused():
     )
     with pytest.raises(InputError, match=r"last 0.5, 1 and 1 ms"):
         mean_transfer(short, transferred(cycles=30), Quantity(270.0), Quantity(25.0))
+
+
+def test_soft_edges_count_by_the_light_in_them():
+    """Edges of 0.02 ms: 1 ms of pulse holds 0.98 ms of light; kappa^2 is smaller, gamma is the same."""
+    edge = {"edge": 2e-5}
+    soft, sent = dataclasses.replace(DRIVE, **edge), dataclasses.replace(SENT, **edge)
+    counts = {"cycles": 1500, "shot_cycles": 1500}
+    first = simulate(CELLS, sequence(sent), SEEN, **counts, seed=21, purpose="input", atoms=False, measure="S3")
+    pulses = sequence(sent, Pulse("dark", 2e-3), Pulse("rotate"), soft)
+    second = simulate(CELLS, pulses, SEEN, **counts, seed=22, purpose="transfer")
+    watched = sequence(RF, dataclasses.replace(soft, duration=6e-3))
+    falling = simulate(CELLS, watched, SEEN, cycles=400, seed=23, purpose="decay")
+    found, _ = calibrate([falling, first, second], given=GIVEN)
+    assert found["kappa2_duration"].value == pytest.approx(0.98e-3)
+    assert found.gamma_s == pytest.approx(100.0, rel=0.015) and found["gamma"].value == pytest.approx(270.0, rel=0.01)
 
 
 def test_light_noise_finds_the_planted_levels():

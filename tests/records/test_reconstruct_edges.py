@@ -48,6 +48,13 @@ def test_many_small_spikes_are_flagged():
     assert "spikes" in failed(raw_record(PLAIN, 4000, seed=3, digitizer={"spikes": 2e-4, "full_scale": 1e3}))
 
 
+def test_copied_cycles_are_flagged():
+    """A record of 300 cycles pasted twice looks twice as precise."""
+    one = raw_record(PLAIN, 300, seed=12)
+    twice = one.isel(cycle=np.tile(np.arange(300), 2))
+    assert "repeated" in failed(twice)
+
+
 def test_few_large_spikes_are_flagged():
     """One sample in 2000 cycles that reads 200 standard deviations, as when a relay switches."""
     data = raw_record(PLAIN, 2000, seed=4)

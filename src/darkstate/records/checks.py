@@ -92,6 +92,14 @@ def missing(read: np.ndarray) -> Check:
     return Check("missing", share, MISSING, f"{share:.0%} of the cycles hold samples that are not numbers")
 
 
+def repeated(read: np.ndarray) -> Check:
+    """Share of cycles that are exact copies of another: they would count as new data."""
+    kept = read[np.isfinite(read).all((1, 2))].reshape(-1, read.shape[1] * 2)
+    share = 1 - len(np.unique(kept, axis=0)) / max(len(kept), 1)
+    text = f"{share:.0%} of the cycles are copies of others; a copy is no new data, write every cycle once"
+    return Check("repeated", share, 0.0, text)
+
+
 def gaussian(read: np.ndarray) -> Check:
     """Excess kurtosis over its error, the largest of all windows."""
     sigma = max((kurtosis_sigma(read[:, k]) for k in range(read.shape[1])), key=abs)

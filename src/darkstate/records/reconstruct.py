@@ -276,7 +276,13 @@ def _checks(
     read = y["read"]
     window = slice(bins.first, bins.first + bins.number * bins.width)
     unconditional = found.get("unconditional")
-    made = [*checks.samples(bins.data, window), checks.missing(read), checks.gaussian(read), checks.balanced(read)]
+    made = [
+        *checks.samples(bins.data, window),
+        checks.missing(read),
+        checks.repeated(read),
+        checks.gaussian(read),
+        checks.balanced(read),
+    ]
     made += [checks.stationary(read), checks.carrier(y["half"], y["late"], probe / 2), checks.positive(found)]
     if unconditional:
         made.append(checks.probe_independence(unconditional, short, read, y["half"]))
