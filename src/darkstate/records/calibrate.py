@@ -183,10 +183,7 @@ def light_noise(data: xr.Dataset) -> dict[str, Quantity]:
 
 
 def _lit(pulse: Pulse) -> float:
-    """Length of a pulse at full power with the same light in it: half a cosine of power counts half.
-
-    Good to 1 % of kappa^2 for edges up to 2 % of the pulse.
-    """
+    """Length of a pulse at full power with the same light in it: half a cosine of power counts half."""
     return pulse.duration - pulse.edge
 
 
@@ -231,9 +228,14 @@ def calibrate(
     report = progress or (lambda share: None)
     gamma, carrier = decay(by["decay"][0], jx_decay=given["jx_decay"].value, share=given.gamma_s / given["gamma"].value)
     report(0.3)
-    dark = given.quantities.get("gamma_dark", Quantity(0.0, 0.0, "default"))
     if len(by.get("dark_decay", [])) > 1:
         dark = dark_decay(by["dark_decay"], gamma.value)
+    elif "gamma_dark" in given.quantities:
+        dark = given["gamma_dark"]
+    else:
+        raise InputError(
+            ["the decay in the dark between the pulses is not known; add dark_decay records or give gamma_dark"]
+        )
     report(0.5)
     kappa2, doubts = mean_transfer(by["input"][0], by["transfer"][0], gamma, dark, jx_decay=given["jx_decay"].value)
     report(0.8)
