@@ -133,7 +133,7 @@ def estimates(setting, count, cycles, seed, *, errors=None, confidences=(0.95,))
             naive = in_sample(found, past)
             found = best_exponential(found, past, rates).residual
         left, light, r = variance(found), variance(rng.standard_normal((cycles, 2))), readout_of_bins(bins, read, known)
-        window = {"start": setting.feed, "duration": setting.probe, "seed": k}
+        window = {"lit": setting.feed, "duration": setting.probe, "seed": k}
         yield [estimate(left, light, None, r, known, confidence=c, **window) for c in confidences], naive
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 commands = typer.Typer()
 
+RECORD_ENDINGS = (".zarr", ".nc", ".h5")
+
 RecordArgument = Annotated[Path, typer.Argument(metavar="RECORD", help="The record, .zarr or .nc.")]
 LabOption = Annotated[Path, typer.Option("--lab", metavar="LAB.toml", help="The lab file of the apparatus.")]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")]
@@ -45,24 +47,25 @@ def simulate(
 
     Example: darkstate simulate labs/krauter2011.toml --duration "10 ms" --out r.zarr
     """
-    from darkstate.experiments.labfile import load
-
-    loaded = load(lab, case=case, overrides=change or ())
+    loaded = _lab(lab, case, change)
+    _check_output(out, [lab], () if runs else RECORD_ENDINGS)
 
     from darkstate.records.io import save_record
     from darkstate.report.recording import simulate_lab, simulate_runs
+
+    again = "".join([f" --case {case}" if case else "", *(f' --set "{text}"' for text in change or ())])
 
     if runs:
         with _progress("simulating") as report:
             found = simulate_runs(loaded, cycles=cycles or 1000, seed=seed, progress=report)
         print_files([save_record(data, out / f"{name}.zarr") for name, data in found.items()])
-        print(f"next: darkstate calibrate {out} --lab {lab}")
+        print(f"next: darkstate calibrate {out} --lab {lab}{again}")
         return
     length = None if duration is None else _seconds("--duration", duration)
     with _progress("simulating") as report:
         data = simulate_lab(loaded, cycles=cycles, duration=length, seed=seed, progress=report)
     print_files([save_record(data, out)])
-    print(f"next: darkstate certify {out} --lab {lab}")
+    print(f"next: darkstate certify {out} --lab {lab}{again}")
 
 
 @commands.command()
@@ -80,16 +83,31 @@ def inspect(file: Annotated[Path, typer.Argument(metavar="FILE", help="Any recor
 def import_record(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A data file of another program.")],
     out: Annotated[Path, typer.Option(metavar="R.zarr", help="The record to write.")],
-    mapping: Annotated[Path, typer.Option(metavar="MAP.toml", help="What is what in it; `inspect` writes one.")],
+    mapping: Annotated[Path, typer.Option(metavar="MAP.toml", help="What is what in it; `inspect` prints one.")],
+    shot_noise: Annotated[
+        Path | None, typer.Option("--shot-noise", metavar="FILE", help="The light without atoms, in a file alike.")
+    ] = None,
+    dark: Annotated[
+        Path | None, typer.Option("--dark", metavar="FILE", help="The detector without light, in a file alike.")
+    ] = None,
 ) -> None:
     """Turn a data file of another program into a record.
 
     Example: darkstate import run17.h5 --mapping map.toml --out run17.zarr
     """
+    others = {"shot_noise": shot_noise, "dark": dark}
+    _check_output(out, [file, mapping, *(p for p in others.values() if p)], RECORD_ENDINGS)
+
+    from darkstate.records.inspect import inspect_file
     from darkstate.records.io import save_record
     from darkstate.records.readers import read_foreign
+    from darkstate.records.schema import with_parts
 
-    print_files([save_record(read_foreign(file, mapping), out)])
+    parts = {name: read_foreign(path, mapping) for name, path in others.items() if path}
+    path = save_record(with_parts(read_foreign(file, mapping), parts), out)
+    print(inspect_file(path))
+    print_files([path])
+    print(f"next: darkstate reconstruct {out} --lab YOUR_LAB.toml")
 
 
 @commands.command()
@@ -109,6 +127,7 @@ def calibrate(
     Example: darkstate calibrate runs --lab mylab.toml --out calibration.toml
     """
     loaded = _lab(lab, case, change)
+    _check_output(out, [lab, *records], (".toml",))
 
     from darkstate.records.calibrate import calibrate
     from darkstate.records.calibration import save_calibration
@@ -145,6 +164,9 @@ def reconstruct(
     Example: darkstate reconstruct runs/*.zarr --lab mylab.toml --out day.nc
     """
     loaded = _lab(lab, case, change)
+    for path, ending in ((out, ".nc"), (logbook, ".html")):
+        if path is not None:
+            _check_output(path, [lab, *records, *([calibration] if calibration else [])], (ending,))
 
     from darkstate.report.runs import reconstruct_runs, runs_table, save_runs
 
@@ -196,6 +218,7 @@ def certify(
 
         raise InputError([f"--require {require!r} is no verdict; write one of {', '.join(VERDICTS)}"])
     loaded = _lab(lab, case, change)
+    _check_output(out, [lab, record, *([calibration] if calibration else [])], (".json",))
 
     from darkstate.records.io import open_record
     from darkstate.report.verdict import certify
@@ -223,19 +246,33 @@ def verify(
     record: Annotated[
         Path | None, typer.Option(metavar="R.zarr", help="The record it speaks of; without it only seals are checked.")
     ] = None,
+    lab: Annotated[
+        Path | None,
+        typer.Option(metavar="LAB.toml", help="Its lab file: parameters and a calibration taken from it are checked."),
+    ] = None,
 ) -> None:
     """Check that a certificate is unaltered and that its record gives its numbers; exit code 1 if not.
 
-    Example: darkstate verify cert.json --record r.zarr
+    Example: darkstate verify cert.json --record r.zarr --lab mylab.toml
     """
     from darkstate.records.io import open_record
     from darkstate.report.certificate import read_certificate
     from darkstate.report.verification import verify
 
-    found = verify(read_certificate(certificate), None if record is None else open_record(record))
+    found = verify(read_certificate(certificate), None if record is None else open_record(record), lab=lab)
     print(found)
     if not found.ok:
         raise typer.Exit(1)
+
+
+def _check_output(out: Path, inputs: list[Path], endings: tuple[str, ...]) -> None:
+    """Refuse to write over what is being read, and endings that say something else than what is written."""
+    from darkstate.errors import InputError
+
+    if endings and out.suffix not in endings:
+        raise InputError([f"--out {out} must end in {' or '.join(endings)}, which is what is written"])
+    if out.exists() and any(path.exists() and out.samefile(path) for path in inputs):
+        raise InputError([f"--out {out} is one of the files read; choose another name, so that it is not lost"])
 
 
 def _paths(given: list[Path]) -> list[Path]:

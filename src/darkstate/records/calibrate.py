@@ -225,8 +225,12 @@ def calibrate(
         raise InputError(
             [f"a calibration needs records of the purposes decay, input and transfer; missing: {', '.join(lacking)}"]
         )
+    for purpose in ("decay", "input", "transfer", "science", "orientation"):
+        if len(by.get(purpose, [])) > 1:
+            names = ", ".join(str(r.encoding.get("source", "?")) for r in by[purpose])
+            raise InputError([f"there are {len(by[purpose])} records of purpose {purpose} ({names}); give one of them"])
     report = progress or (lambda share: None)
-    gamma, carrier = decay(by["decay"][0], jx_decay=given["jx_decay"].value, share=given.gamma_s / given["gamma"].value)
+    gamma, carrier = decay(by["decay"][0], jx_decay=given.early_jx_decay, share=given.gamma_s / given["gamma"].value)
     report(0.3)
     if len(by.get("dark_decay", [])) > 1:
         dark = dark_decay(by["dark_decay"], gamma.value)
@@ -237,7 +241,7 @@ def calibrate(
             ["the decay in the dark between the pulses is not known; add dark_decay records or give gamma_dark"]
         )
     report(0.5)
-    kappa2, doubts = mean_transfer(by["input"][0], by["transfer"][0], gamma, dark, jx_decay=given["jx_decay"].value)
+    kappa2, doubts = mean_transfer(by["input"][0], by["transfer"][0], gamma, dark, jx_decay=given.early_jx_decay)
     report(0.8)
     found: dict[str, Any] = {**given.quantities, "gamma": gamma, "carrier": carrier, "gamma_dark": dark}
     found["kappa2"] = kappa2
@@ -255,7 +259,7 @@ def calibrate(
         doubts.append(Doubt("carrier", abs(off) / carrier.error, text))
     report(1.0)
     kept = {k: r for k, r in given.correlations.items() if not {"gamma", "kappa2", "gamma_dark"} & set(k.split())}
-    return calibration(date=created(), source=given.source, correlations=kept, **found), doubts
+    return calibration(date=created(), source=given.source, course=given.course, correlations=kept, **found), doubts
 
 
 def _not_linear(records: Sequence[xr.Dataset]) -> list[Doubt]:
@@ -320,9 +324,7 @@ def _atoms_in_input(given: xr.Dataset, pulse: Pulse, gamma: float) -> list[Doubt
     if "shot_noise" not in given:
         return []
     mode = [TemporalMode("falling", pulse.start, pulse.duration, gamma)]
-    seen = variance(quadratures(given, mode)[:, 0])
-    # both are per sample, and the shot noise near the carrier is well known
-    shot = _noise(given, "shot_noise")
+    seen, shot = (variance(quadratures(given, mode, variable=v)[:, 0]) for v in ("signal", "shot_noise"))
     ratio = seen.value / shot.value
     error = ratio * np.sqrt(2 / seen.dof + 2 / shot.dof)
     if abs(ratio - 1) < 4 * error:

@@ -42,7 +42,6 @@ UNITS = {
     "kappa2_duration": "s",
     "efficiency": "1",
     "bath": "1",
-    "bath_slope": "1/s",
     "shot_noise": "1",
     "jx_decay": "1/s",
     "gamma_dark": "1/s",
@@ -54,8 +53,20 @@ UNITS = {
 }
 """Everything a calibration may hold, with its unit; the first five are needed, the rest has a default or is a check."""
 
+EARLY = 3e-3
+"""A time with light that is short against the decay of <Jx> [s]."""
+
 NEEDED = ("z", "gamma", "kappa2", "kappa2_duration", "efficiency")
-_DEFAULTS = {"bath": 1.0, "bath_slope": 0.0, "shot_noise": 1.0, "jx_decay": 0.0}
+_DEFAULTS = {"bath": 1.0, "shot_noise": 1.0, "jx_decay": 0.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Course:
+    """<Jx> over its start and w, over the time with light [s]; straight lines between."""
+
+    times: tuple[float, ...]
+    jx: tuple[float, ...]
+    bath: tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,11 +75,12 @@ class Calibration:
 
     Args:
         quantities: z: Z; gamma: total amplitude decay 1/T2 with the light on; kappa2 of a pulse as long as
-            kappa2_duration at the start of a cycle; efficiency: eta; bath: w when the light turns on (default 1),
-            bath_slope: its growth as atoms leave the two-level system (default 0); shot_noise: true shot noise over the
-            recorded one (default 1, its error is how well the shot noise is known); jx_decay: decay rate of
+            kappa2_duration at the start of a cycle; efficiency: eta; bath: w when the light turns on (default 1);
+            shot_noise: true shot noise over the recorded one (default 1, its error is how well the shot noise is
+            known); jx_decay: decay rate of
             <Jx> with the light on (default 0). gamma_s, gamma_extra: measured another way, a check.
         date: when, ISO 8601; source: of what.
+        course: how <Jx> and w go on with the light on, where they are not exp(-jx_decay t) and constant.
         correlations: of the errors of two quantities, "kappa2 z" (in the order of the alphabet) to a number; none: 0.
 
     Example:
@@ -80,6 +92,7 @@ class Calibration:
     quantities: dict[str, Quantity]
     date: str = ""
     source: str = ""
+    course: Course | None = None
     correlations: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def covariance(self, names: Sequence[str]) -> np.ndarray:
@@ -91,6 +104,23 @@ class Calibration:
     def __getitem__(self, name: str) -> Quantity:
         """A quantity; its default if it is not there."""
         return self.quantities.get(name) or Quantity(_DEFAULTS[name], 0.0, "default")
+
+    def jx(self, time: Any) -> np.ndarray:
+        """<Jx> after some time with light, over its start."""
+        if self.course is not None:
+            return np.interp(time, self.course.times, self.course.jx)
+        return np.exp(-self["jx_decay"].value * np.asarray(time))
+
+    def bath(self, time: Any) -> np.ndarray:
+        """w after some time with light."""
+        if self.course is not None:
+            return np.interp(time, self.course.times, self.course.bath)
+        return np.full(np.shape(time), self["bath"].value)
+
+    @property
+    def early_jx_decay(self) -> float:
+        """Decay rate of <Jx> in the first milliseconds [1/s]."""
+        return float(-np.log(self.jx(EARLY)) / EARLY)
 
     @property
     def rates(self) -> tuple[float, float]:
@@ -109,6 +139,11 @@ class Calibration:
         """Amplitude rate of the transverse decay [1/s]."""
         return self.rates[1]
 
+    @property
+    def exact(self) -> tuple[str, ...]:
+        """Quantities of the systematic error that carry no error of their own."""
+        return tuple(n for n in ("z", "gamma", "kappa2", "efficiency") if not self[n].error)
+
     def with_values(self, **values: float) -> Calibration:
         """The same with other values; errors stay."""
         new = {k: dataclasses.replace(self[k], value=float(v)) for k, v in values.items()}
@@ -125,7 +160,12 @@ class Calibration:
 
 
 def calibration(
-    *, date: str = "", source: str = "", correlations: dict[str, float] | None = None, **values: Any
+    *,
+    date: str = "",
+    source: str = "",
+    course: Course | None = None,
+    correlations: dict[str, float] | None = None,
+    **values: Any,
 ) -> Calibration:
     """Make a calibration from numbers, or pairs (value, error).
 
@@ -145,7 +185,7 @@ def calibration(
         else:
             number, error = value if isinstance(value, tuple) else (value, 0.0)
             quantities[name] = Quantity(float(number), float(error))
-    made = Calibration(quantities, date, source, dict(correlations or {}))
+    made = Calibration(quantities, date, source, course, dict(correlations or {}))
     found = problems(made)
     if found:
         raise InputError(found)
@@ -159,20 +199,36 @@ def problems(c: Calibration) -> list[str]:
         if name not in UNITS:
             near = get_close_matches(name, UNITS, 1)
             found.append(f"{name} is no calibrated quantity; " + (f"did you mean {near[0]}?" if near else _known()))
-    for pair, rho in c.correlations.items():
-        if set(pair.split(" ")) - c.quantities.keys() or not -1 <= rho <= 1:
-            found.append(f"correlation {pair!r} = {rho:g} must be of two calibrated quantities and between -1 and 1")
+    found += _correlation_problems(c)
     found += [f"{name} is missing in the calibration; {_known()}" for name in NEEDED if name not in c.quantities]
     if found:
         return found
     ranges = {"z": (0, np.inf), "gamma": (0, np.inf), "kappa2": (0, np.inf), "kappa2_duration": (0, np.inf)}
     ranges |= {"efficiency": (0, 1), "bath": (0, np.inf), "shot_noise": (0, np.inf)}
+    for name, q in c.quantities.items():
+        if name not in ranges and not (q.value >= 0 and q.error >= 0 and np.isfinite([q.value, q.error]).all()):
+            found.append(f"{name} = {q.value:g} +- {q.error:g} must be finite and at least 0")
     for name, (low, high) in ranges.items():
         q = c[name]
         if not (low < q.value <= high and q.error >= 0 and np.isfinite([q.value, q.error]).all()):
             top = f" and at most {high:g}" if np.isfinite(high) else ""
             found.append(f"{name} = {q.value:g} +- {q.error:g} must be greater than {low:g}{top}, errors at least 0")
     return found or _coupling_problems(c)
+
+
+def _correlation_problems(c: Calibration) -> list[str]:
+    names = sorted({n for pair in c.correlations for n in pair.split(" ")})
+    for pair, rho in c.correlations.items():
+        two = pair.split(" ")
+        if len(two) != 2 or two != sorted(set(two)) or set(two) - c.quantities.keys() or not -1 <= rho <= 1:
+            return [
+                f"correlation {pair!r} = {rho:g} must name two calibrated quantities in the order of the alphabet, "
+                "such as 'kappa2 z', and lie between -1 and 1"
+            ]
+    unit = dataclasses.replace(c, quantities={n: Quantity(0.0, 1.0) for n in names})
+    if names and np.linalg.eigvalsh(unit.covariance(names))[0] < -1e-9:
+        return ["the correlations contradict each other: no errors have them all"]
+    return []
 
 
 def _known() -> str:
@@ -218,6 +274,8 @@ def save_calibration(c: Calibration, path: str | Path) -> Path:
     for name, q in c.quantities.items():
         lines += ["", f"[{name}]", f"value = {q.value!r}", f"error = {q.error!r}", f'unit = "{UNITS[name]}"']
         lines += [f"method = {_text(q.method)}", f"records = [{', '.join(map(_text, q.records))}]"]
+    if c.course is not None:
+        lines += ["", "[course]", *(f"{k} = {list(v)!r}" for k, v in dataclasses.asdict(c.course).items())]
     if c.correlations:
         lines += ["", "[correlations]", *(f"{_text(pair)} = {rho!r}" for pair, rho in c.correlations.items())]
     return write_atomic(path, "\n".join(lines) + "\n")
@@ -244,7 +302,7 @@ def read_calibration(path: str | Path) -> Calibration:
         raise InputError([f"{path}: {error}; `darkstate calibrate` writes a file that can be edited"]) from error
     quantities, found = {}, []
     for name, table in data.items():
-        if not isinstance(table, dict) or name == "correlations":
+        if not isinstance(table, dict) or name in ("correlations", "course"):
             continue
         try:
             if table.get("unit", UNITS.get(name)) != UNITS.get(name) and name in UNITS:
@@ -258,7 +316,15 @@ def read_calibration(path: str | Path) -> Calibration:
     if not (isinstance(between, dict) and all(isinstance(v, (int, float)) for v in between.values())):
         found.append("[correlations] must hold numbers")
         between = {}
-    made = Calibration(quantities, str(data.get("date", "")), str(data.get("source", "")), dict(between))
+    course = None
+    if "course" in data:
+        try:
+            course = Course(**{k: tuple(map(float, v)) for k, v in data["course"].items()})
+            if len({len(course.times), len(course.jx), len(course.bath)}) > 1 or np.any(np.diff(course.times) <= 0):
+                raise ValueError
+        except (AttributeError, TypeError, ValueError):
+            found.append("[course] needs times (rising), jx and bath, equally many numbers each")
+    made = Calibration(quantities, str(data.get("date", "")), str(data.get("source", "")), course, dict(between))
     found = found or problems(made)
     if found:
         raise InputError([f"{path}: {text}" for text in found])

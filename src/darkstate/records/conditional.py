@@ -78,21 +78,24 @@ def kalman_weights(bins: Bins, stop: int, calibration: Calibration) -> np.ndarra
     cov(dP, dY) = -sqrt(eta gamma_s)/Z dt.
     """
     z, eta = calibration["z"].value, calibration["efficiency"].value
-    w = calibration["bath"].value + calibration["bath_slope"].value * bins.times
+    lit = bins.before + bins.times
+    w = calibration.bath(lit)
     s0, extra0 = calibration.rates
     power = bins.power(bins.times)
-    s = s0 * np.exp(-calibration["jx_decay"].value * bins.times) * power
+    s = s0 * calibration.jx(lit) * power
     extra = extra0 * power
     f, phi, qxx, qxy, qyy = _bin_moments(s, extra, z, eta, w, bins.step)
+    wanted, stop = stop, max(0, stop - bins.shared)
     v, keep, gain = 0.5, np.empty(stop), np.empty(stop)
     for b in range(stop):
         innovation = phi[b] ** 2 * v + qyy[b]
         gain[b] = (f[b] * phi[b] * v + qxy[b]) / innovation
         v = f[b] ** 2 * v + qxx[b] - gain[b] ** 2 * innovation
         keep[b] = f[b] - gain[b] * phi[b]
-    after = np.append(np.cumprod(keep[::-1])[::-1][1:], 1.0)
+    after = np.append(np.cumprod(keep[::-1])[::-1][1:], 1.0)[:stop]
     weights = np.zeros(bins.number)
-    weights[:stop] = gain * after
+    # bins that share light with the window are left out; the estimate decays over them
+    weights[:stop] = gain * after * np.prod(f[stop:wanted])
     return weights
 
 

@@ -16,11 +16,12 @@ import numpy as np
 from scipy import stats
 
 from darkstate.backend import jax, jnp
+from darkstate.errors import InputError
 from darkstate.gaussian.input_output import Readout, detected, epr_from_light, rates_of_coupling, readout
 from darkstate.records.calibration import Calibration
 from darkstate.records.statistics import Variance
 
-SYSTEMATIC = ("kappa2", "efficiency", "shot_noise", "gamma", "z", "bath")
+SYSTEMATIC = ("kappa2", "efficiency", "shot_noise", "gamma", "z", "bath", "jx_decay")
 """The calibrated quantities whose errors enter the budget."""
 
 DRAWS = 4000
@@ -73,7 +74,7 @@ def estimate(
     r: Readout,
     calibration: Calibration,
     *,
-    start: float,
+    lit: float,
     duration: float,
     confidence: float,
     seed: int,
@@ -81,22 +82,29 @@ def estimate(
     """xi with errors from three variances of one mode.
 
     Args:
-        atoms, shot, dark: of the same mode of the record; r: what the mode reads; start, duration: of the window [s];
-        confidence: of the interval; seed: of the draws.
+        atoms, shot, dark: of the same mode of the record; r: what the mode reads; lit: light before the window [s];
+        duration: of it [s]; confidence: of the interval; seed: of the draws.
+
+    Raises:
+        InputError: more noise without light than with it.
 
     Example:
         >>> from darkstate.records.calibration import calibration
         >>> c = calibration(z=2.5, gamma=270.0, kappa2=(0.966, 0.01), kappa2_duration=1e-3, efficiency=(0.84, 0.03))
         >>> r = readout(2.5, 100.0, 170.0, 1e-3)
         >>> e = estimate(Variance(1.677, 8000, 4000, 1), Variance(1.0, 8000, 4000, 1), None, r, c,
-        ...              start=0.0, duration=1e-3, confidence=0.95, seed=1)
+        ...              lit=0.0, duration=1e-3, confidence=0.95, seed=1)
         >>> print(f"{e.xi:.2f} +- {e.xi_err:.3f} +- {e.xi_sys:.3f}; efficiency {e.budget['efficiency']:+.3f}")
         0.90 +- 0.046 +- 0.031; efficiency -0.030
     """
     over, under = atoms.minus(dark), shot.minus(dark)
+    if not (over.value > 0 and under.value > 0):
+        raise InputError(
+            ["the dark record is noisier than the light; it was taken with another gain, or the light was off"]
+        )
     ratio = over.value / under.value
-    eta, growth = calibration["efficiency"].value, calibration["bath_slope"].value * start
-    w = calibration["bath"].value + growth
+    eta, w = calibration["efficiency"].value, float(calibration.bath(lit))
+    growth = w - calibration["bath"].value
     shot_true = calibration["shot_noise"].value
     xi = float(epr_from_light(ratio / shot_true, r, eta, w))
     relative = np.sqrt(2 / over.dof + 2 / under.dof)
@@ -105,7 +113,8 @@ def estimate(
     theta = jnp.array([calibration[n].value for n in SYSTEMATIC])
     covariance = calibration.covariance(SYSTEMATIC)
     sigma = np.sqrt(np.diag(covariance))
-    fixed = (calibration["kappa2_duration"].value, calibration["jx_decay"].value, growth, start, duration)
+    known = calibration["jx_decay"].value
+    fixed = (calibration["kappa2_duration"].value, float(calibration.jx(lit)), known, growth, lit, duration)
     nominal = _closed(theta, *fixed)
     scale = Readout(*(float(a) / float(b) if b else 1.0 for a, b in zip(r, nominal, strict=True)))
     slopes = np.asarray(_slopes(theta, ratio, scale, fixed))
@@ -126,15 +135,15 @@ def _root(covariance: np.ndarray) -> np.ndarray:
     return vectors * np.sqrt(np.maximum(values, 0.0))
 
 
-def _closed(theta: Any, kappa2_duration: Any, jx_decay: Any, growth: Any, start: Any, duration: Any) -> Readout:
-    kappa2, _, _, gamma, z, _ = theta
+def _closed(theta: Any, kappa2_duration: Any, jx: Any, known: Any, growth: Any, lit: Any, duration: Any) -> Readout:
+    kappa2, _, _, gamma, z, _, jx_decay = theta
     s, extra = rates_of_coupling(z, gamma, kappa2, kappa2_duration)
-    return readout(z, s * jnp.exp(-jx_decay * start), extra, duration)
+    return readout(z, s * jx * jnp.exp(-(jx_decay - known) * lit), extra, duration)
 
 
 def _xi(theta: Any, ratio: Any, scale: Readout, fixed: Any) -> tuple[Any, Any]:
     """xi, and the detected ratio of cells at the separable bound."""
-    eta, shot, w = theta[1], theta[2], theta[5] + fixed[2]
+    eta, shot, w = theta[1], theta[2], theta[5] + fixed[3]
     r = Readout(*(a * b for a, b in zip(_closed(theta, *fixed), scale, strict=True)))
     return epr_from_light(ratio / shot, r, eta, w), detected(1.0, r, eta, w) * shot
 

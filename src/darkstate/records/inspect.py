@@ -89,7 +89,8 @@ def _listing(path: Path, found: dict[str, Any]) -> str:
     rates = [e for e in found["attributes"] if _is_rate(e)]
     if rates:
         lines += ["attributes that may be rates:", *(f"  {one_line(e['name'])} = {e['value']}" for e in rates)]
-    return "\n".join(lines)
+    # as comments, so that what is printed is a mapping as it stands
+    return "\n".join(f"# {line}" for line in lines)
 
 
 def _is_rate(entry: dict[str, Any]) -> bool:

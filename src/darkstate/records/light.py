@@ -24,6 +24,9 @@ from darkstate.records.schema import VARIABLES, Pulse, pulses_of
 BINS_PER_PROBE = 50
 """Bins in one read-out window; the staircase then differs from the exponential by some 1e-5 of its variance."""
 
+OFF_MODES = 10
+"""Frequencies off the carrier at which the light is compared, cosine and sine of each."""
+
 FEWEST = 10
 """Fewest samples in a read-out window."""
 
@@ -34,7 +37,7 @@ class Bins:
 
     Args:
         data: the record; pulse: the drive pulse looked at; first: its first sample; width: samples per bin; number: of
-            bins; step: length of a bin [s].
+            bins; before: light of earlier pulses of the cycle [s], which <Jx> has seen; step: length of a bin [s].
     """
 
     data: xr.Dataset
@@ -42,11 +45,17 @@ class Bins:
     first: int
     width: int
     number: int
+    before: float = 0.0
 
     @property
     def step(self) -> float:
         """Length of a bin [s]."""
         return self.width / float(self.data.attrs["sample_rate_hz"])
+
+    @property
+    def shared(self) -> int:
+        """Bins before a window that share light with it: a lock-in filter of n stages spreads it over n samples."""
+        return int(np.ceil((int(self.data.attrs.get("filter_order", 1)) - 1) / self.width))
 
     @property
     def times(self) -> np.ndarray:
@@ -88,7 +97,8 @@ def bins_of(data: xr.Dataset, probe: float) -> Bins:
     width = max(1, int(probe * rate / BINS_PER_PROBE))
     first = round(pulse.start * rate)
     number = min(round(pulse.duration * rate), data.sizes["time"] - first) // width
-    return Bins(data, pulse, first, width, number)
+    before = sum(p.duration - p.edge for p in drives if p.start < pulse.start)
+    return Bins(data, pulse, first, width, number, before)
 
 
 def mode_values(
@@ -134,12 +144,19 @@ def falling(bins: Bins, start: float, duration: float, rate: float) -> np.ndarra
 def rising(bins: Bins, stop: float, rate: float) -> np.ndarray:
     """Weights of the mode exp(+rate t) from the start of the pulse to `stop` [b].
 
-    A lock-in filter of several stages spreads light over as many samples, so those before `stop` are left out: they
-    would share shot noise with the window that begins there.
+    Bins that share shot noise with the window that begins there are left out.
     """
-    shared = int(bins.data.attrs.get("filter_order", 1)) - 1
-    last = bins.bin_at(stop) - int(np.ceil(shared / bins.width))
-    return _exponential(bins, 0, last, rate)
+    return _exponential(bins, 0, bins.bin_at(stop) - bins.shared, rate)
+
+
+def off_carrier(bins: Bins) -> np.ndarray:
+    """Weights of modes on the plateau, as far from the carrier as the bins resolve, where there are no atoms [m b]."""
+    w = bins.times
+    plateau = (w >= bins.pulse.edge) & (w <= bins.pulse.duration - bins.pulse.edge)
+    nyquist = np.pi / bins.step
+    turns = np.linspace(0.55, 0.85, OFF_MODES) * nyquist
+    modes = np.concatenate([np.cos(turns[:, None] * w), np.sin(turns[:, None] * w)]) * plateau
+    return modes / np.sqrt((modes**2).sum(1, keepdims=True))
 
 
 def _exponential(bins: Bins, first: int, last: int, rate: float) -> np.ndarray:
@@ -164,5 +181,5 @@ def readout_of_bins(bins: Bins, weights: np.ndarray, calibration: Calibration) -
     power = bins.power(time)
     light = light * np.sqrt(power)
     s, extra = calibration.rates
-    s = s * np.exp(-calibration["jx_decay"].value * time) * power
+    s = s * calibration.jx(bins.before + time) * power
     return readout_of_mode(light / np.sqrt((light**2).sum()), step, calibration["z"].value, s, extra * power)

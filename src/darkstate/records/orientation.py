@@ -278,12 +278,14 @@ def orientation_of(data: xr.Dataset, *, splitting_hz: float = 20.0, fit_splittin
                 f"multiples of {abs(splitting_hz):g} Hz; sample faster, or filter with fewer stages"
             ]
         )
-    first = int(np.ceil(light.start * rate - 1e-6)) + memory - 1
+    first = int(np.ceil(light.start * rate - 1e-6)) + memory
     last = min(int(light.end * rate + 1e-6), data.sizes["time"])
     last -= (last - first) % length
     count = data.sizes["cycle"]
     xy = unfiltered(data.signal.values, data.attrs)[:, first:last].reshape(count, -1, length, 2).mean(2)
-    times = data.time.values[first:last].reshape(-1, length).mean(1) - rf.start
+    # a sample shows what the filter has at its time: with the filter undone, the mean of the steps before
+    shown = data.time.values - float(data.attrs["filter_order"]) / (2 * rate)
+    times = shown[first:last].reshape(-1, length).mean(1) - rf.start
     mean, err = xy.mean(0), np.sqrt(xy.var(0, ddof=1).mean() / count)
     s = mean[:, 0] - 1j * mean[:, 1]
     return fit_orientation(times, s, err, splitting_hz=splitting_hz, fit_splitting=fit_splitting)

@@ -16,17 +16,20 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from darkstate.errors import ArgumentError
+from darkstate.errors import ArgumentError, InputError
 from darkstate.records import checks
 from darkstate.records.calibration import Calibration
 from darkstate.records.checks import Check
 from darkstate.records.conditional import best_exponential, exponents, kalman_weights
 from darkstate.records.estimate import SYSTEMATIC, Estimate, estimate
-from darkstate.records.light import Bins, bins_of, falling, mode_values, readout_of_bins, rising
+from darkstate.records.light import Bins, bins_of, falling, mode_values, off_carrier, readout_of_bins, rising
 from darkstate.records.statistics import Variance, variance
 
 METHODS = ("unconditional", "exponential", "kalman")
 """Nothing of the past; its best exponential mode, chosen on other cycles; the Kalman filter of the calibration."""
+
+TURN = 0.1
+"""Angle by which the spins may turn against the reference within a window [rad]; it costs its square in kappa^2."""
 
 FORGOTTEN = 2.0
 """Decay times after which what the Kalman filter assumed at the start no longer matters."""
@@ -53,6 +56,27 @@ class Reconstruction:
     calibration: Calibration
     probe: float
     confidence: float
+
+    def __str__(self) -> str:
+        lines = [f"  {'t (ms)':>8} {'xi':>8} {'stat.':>8} {'syst.':>8}   {self.confidence:.0%} interval"]
+        for k in np.unique(np.linspace(0, len(self.starts) - 1, 12).astype(int)):
+            e = self.estimates["unconditional"][k]
+            rest = "".join(
+                f"  {m} {found[k].xi:.3f} +- {found[k].total:.3f}"
+                for m, found in self.estimates.items()
+                if found[k].xi != e.xi
+            )
+            lines.append(
+                f"  {1e3 * self.starts[k]:8.3f} {e.xi:8.4f} {e.xi_err:8.4f} {e.xi_sys:8.4f}   "
+                f"{e.low:.3f} to {e.high:.3f}{rest}"
+            )
+        exact = self.calibration.exact
+        if exact:
+            lines.append(f"  without an uncertainty, counted as exact: {', '.join(exact)}")
+        return "\n".join(lines + ([f"  does not fit: {c.text}" for c in self.failed] or ["  checks: all passed"]))
+
+    def __repr__(self) -> str:
+        return f"<Reconstruction of {len(self.starts)} windows, {len(self.failed)} of {len(self.checks)} checks failed>"
 
     def values(self, name: str, method: str = "unconditional") -> np.ndarray:
         """One field of the estimates over time [t], such as xi, xi_err, xi_sys, low, high, p_value, ratio."""
@@ -121,8 +145,8 @@ def reconstruct(
         confidence: of the intervals; seed: of the draws of the calibration; progress: called with the share done.
 
     Raises:
-        InputError: the record has no drive pulse or no shot noise, or too few cycles; ArgumentError: unknown method,
-            a window outside the pulse.
+        InputError: the record has no drive pulse or no shot noise, too few cycles, or another purpose; ArgumentError:
+            unknown method, a window outside the pulse.
 
     Example:
         >>> from darkstate.records.simulate import Cells, Digitizer, simulate
@@ -135,6 +159,7 @@ def reconstruct(
         >>> abs(e.xi - 0.5) < 3 * e.xi_err < 0.2
         True
     """
+    _refuse(data, calibration)
     probe = calibration["kappa2_duration"].value if probe is None else probe
     bad = [m for m in methods if m not in METHODS]
     if bad:
@@ -144,7 +169,7 @@ def reconstruct(
     used = [m for m in METHODS if m == "unconditional" or (m in methods and _past(bins, at[-1]))]
     weights = _modes(bins, at, probe, calibration, used)
     y = _values(bins, weights, "signal", progress)
-    windows = {k: weights[k] for k in ("read", "half")}
+    windows = {k: weights[k] for k in ("read", "half", "late", "off")}
     light = {"shot_noise": _values(bins, windows, "shot_noise")}
     if "dark" in data:
         light["dark"] = _values(bins, windows, "dark")
@@ -158,7 +183,7 @@ def reconstruct(
                 pooled["dark"][k] if "dark" in pooled else None,
                 readout_of_bins(bins, weights[window][k], calibration),
                 calibration,
-                start=float(at[k]),
+                lit=bins.before + float(at[k]),
                 duration=length,
                 confidence=confidence,
                 seed=seed + k,
@@ -169,8 +194,39 @@ def reconstruct(
     series, chosen = _series(bins, at, y, calibration, used)
     found = {m: estimated(series[m], "read", probe) for m in used}
     short = estimated(list(y["half"].transpose(1, 0, 2)), "half", probe / 2)
-    checks = _checks(bins, at, probe, calibration, y, series, found, short)
-    return Reconstruction(at, found, chosen[:, 0], chosen[:, 1], checks, calibration, probe, confidence)
+    made = _checks(bins, at, probe, calibration, y, light, series, found, short)
+    return Reconstruction(at, found, chosen[:, 0], chosen[:, 1], made, calibration, probe, confidence)
+
+
+def _refuse(data: xr.Dataset, c: Calibration) -> None:
+    """Refuse what would give a number without meaning."""
+    if not isinstance(data, xr.Dataset):
+        raise ArgumentError(f"Argument `data` must be a record, but is {data!r:.60}; open_record(path) opens one.")
+    if not isinstance(c, Calibration):
+        raise ArgumentError(
+            f"Argument `calibration` must be a Calibration, but is of type {type(c).__name__}; make one with "
+            "lab_calibration(lab), read_calibration(path) or calibration(...)."
+        )
+    purpose = data.attrs.get("purpose")
+    if purpose not in ("science", "projection"):
+        raise InputError([f"the record is of purpose {purpose}; xi is read from science and projection records"])
+    known, carrier = c.quantities.get("carrier"), float(data.attrs["carrier_hz"])
+    turned = 2 * np.pi * abs(carrier - known.value) * c["kappa2_duration"].value if known else 0.0
+    if known and turned > TURN and abs(carrier - known.value) > 5 * known.error:
+        raise InputError(
+            [
+                f"the record is demodulated at {carrier:g} Hz, but the calibration found the spins at "
+                f"{known.value:g} Hz; set carrier_hz of the record"
+            ]
+        )
+    noise = c.quantities.get("electronic_noise")
+    if noise is not None and noise.value > 3 * noise.error and "dark" not in data:
+        raise InputError(
+            [
+                f"the calibration has electronic noise of {noise.value:.2g} shot noises, but the record has no `dark`; "
+                "record the detector without light, too"
+            ]
+        )
 
 
 def _starts(bins: Bins, probe: float, starts: Sequence[float] | None) -> np.ndarray:
@@ -196,7 +252,8 @@ def _modes(bins: Bins, at: np.ndarray, probe: float, c: Calibration, used: Seque
     found = {
         "read": [falling(bins, t, probe, gamma) for t in at],
         "half": [falling(bins, t, probe / 2, gamma) for t in at],
-        "late": [falling(bins, t + probe / 2, probe / 2, gamma) for t in at],
+        "late": [falling(bins, t + probe / 2 + bins.shared * bins.step, probe / 2, gamma) for t in at],
+        "off": list(off_carrier(bins)),
     }
     past = [k for k, t in enumerate(at) if _past(bins, t)]
     if "exponential" in used:
@@ -263,29 +320,37 @@ def _pooled(bins: Bins, at: np.ndarray, length: float, y: np.ndarray, name: str)
     return [mean if flat[k] else own[k] for k in range(len(at))]
 
 
+def _first_windows(y: dict[str, np.ndarray]) -> np.ndarray:
+    """Six numbers that tell cycles apart [c 3 q]."""
+    return np.stack([y[k][:, 0] for k in ("read", "half", "late")], 1)
+
+
 def _checks(
     bins: Bins,
     at: np.ndarray,
     probe: float,
     c: Calibration,
     y: dict[str, np.ndarray],
+    light: dict[str, dict[str, np.ndarray]],
     series: dict[str, list[np.ndarray]],
     found: dict[str, list[Estimate]],
     short: list[Estimate],
 ) -> tuple[Check, ...]:
     read = y["read"]
     window = slice(bins.first, bins.first + bins.number * bins.width)
-    unconditional = found.get("unconditional")
+    unconditional, shot = found["unconditional"], light["shot_noise"]
     made = [
         *checks.samples(bins.data, window),
         checks.missing(read),
-        checks.repeated(read),
+        checks.repeated([_first_windows(y), _first_windows(shot)]),
         checks.gaussian(read),
         checks.balanced(read),
     ]
     made += [checks.stationary(read), checks.carrier(y["half"], y["late"], probe / 2), checks.positive(found)]
-    if unconditional:
-        made.append(checks.probe_independence(unconditional, short, read, y["half"]))
+    made.append(checks.probe_independence(unconditional, short, read, y["half"]))
+    made += [checks.light(y["off"], shot["off"], c["shot_noise"].error), checks.white(shot["half"], shot["late"])]
+    if len(at) > 1:
+        made.append(checks.course(unconditional, read, bins.before + at, c))
     if "guess" in y:
         # the filter begins with a coherent spin state, which need not be the true one; it forgets it within 1/gamma
         late = [k for k, t in enumerate(at) if t * c["gamma"].value >= FORGOTTEN]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -169,6 +169,33 @@ def record(
     return data
 
 
+def with_parts(data: xr.Dataset, parts: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """A record with the signals of other records as its shot noise or dark part.
+
+    Args:
+        data: the record; parts: "shot_noise" or "dark" to a record whose `signal` it is.
+
+    Raises:
+        InputError: the parts do not fit, such as another number of samples.
+
+    Example:
+        >>> one = record(np.ones((3, 4)), sample_rate_hz=1e6, carrier_hz=322e3, pulses=[Pulse("drive", 4e-6)])
+        >>> sorted(with_parts(one, {"shot_noise": one}).sizes)
+        ['cycle', 'shot_cycle', 'time']
+    """
+    for name, part in parts.items():
+        if part.signal.shape[1:] != data.signal.shape[1:]:
+            raise InputError(
+                [
+                    f"{name} has {part.signal.shape[1:]} samples per cycle, the signal {data.signal.shape[1:]}; they "
+                    "must agree"
+                ]
+            )
+        data = data.assign({name: ((VARIABLES[name], *data.signal.dims[1:]), part.signal.values, part.signal.attrs)})
+    check_record(data)
+    return data
+
+
 def pulses_of(data: xr.Dataset) -> tuple[Pulse, ...]:
     """The pulse sequence of a record.
 
@@ -263,6 +290,11 @@ def _time_problems(data: xr.Dataset) -> list[str]:
     pulses = pulses_of(data)
     if not pulses:
         return ["its pulse sequence is empty"]
+    if not pulses[-1].end * rate >= 1 - 1e-6:
+        return [f"its sequence lasts {pulses[-1].end:g} s, less than a sample; write the durations in seconds"]
     if pulses[-1].end > (time.size + 1) / rate:
-        return [f"its sequence lasts {pulses[-1].end:g} s, but it holds only {time.size / rate:g} s of samples"]
+        return [
+            f"its sequence lasts {pulses[-1].end:g} s, but it holds only {time.size / rate:g} s of samples; "
+            'if the file is time by cycle, write axes = "time,cycle" in the mapping'
+        ]
     return []

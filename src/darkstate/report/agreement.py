@@ -49,14 +49,25 @@ def agreement(lab: Lab, calibration: Calibration) -> list[Line]:
         n: (model[n], calibration[n]) for n in ("gamma", "kappa2", "gamma_dark") if n in calibration.quantities
     }
     rows = {n: (a.value, a.error, b.value, b.error) for n, (a, b) in pairs.items()}
-    relative = [np.linalg.norm([c[n].error / c[n].value for n in ("gamma", "kappa2")]) for c in (model, calibration)]
+    errors = [_rate_errors(c) for c in (model, calibration)]
     for k, name in enumerate(("gamma_s", "gamma_extra")):
-        a, b = model.rates[k], calibration.rates[k]
-        rows[name] = (a, float(relative[0] * a), b, float(relative[1] * b))
+        rows[name] = (model.rates[k], float(errors[0][k]), calibration.rates[k], float(errors[1][k]))
     for name, (a, a_err, b, b_err) in rows.items():
         sigma = (b - a) / float(np.linalg.norm([a_err or ROUNDING * a, b_err]) or 1e-300)
         found.append(Line(name, a, a_err, b, b_err, sigma))
     return found
+
+
+def _rate_errors(c: Calibration) -> np.ndarray:
+    """Standard errors of gamma_s and gamma_extra, to first order in those of kappa^2, gamma and Z."""
+    names = ("gamma", "kappa2", "z")
+    slopes = []
+    for n in names:
+        h = max(c[n].error, 1e-6 * c[n].value)
+        up, down = (np.array(c.with_values(**{n: c[n].value + d}).rates) for d in (h, -h))
+        slopes.append((up - down) / (2 * h))
+    jacobian = np.array(slopes).T
+    return np.sqrt(np.diag(jacobian @ c.covariance(names) @ jacobian.T))
 
 
 def agreement_table(lab: Lab, calibration: Calibration) -> str:
@@ -83,16 +94,18 @@ def overrides_from(lab: Lab, calibration: Calibration) -> tuple[str, ...]:
     e = lab.experiment
     s, extra = calibration.rates
     start = e.cell.initial_up - e.cell.initial_down if isinstance(e, CesiumCells) else 1.0
-    relative = float(np.linalg.norm([calibration[n].error / calibration[n].value for n in ("gamma", "kappa2")]))
-    rate, tilde = 2 * s / (e.ensembles.optical_depth * start), 2 * extra
+    s_err, extra_err = _rate_errors(calibration)
+    per_rate = 2 / (e.ensembles.optical_depth * start)
+    # gamma_tilde stands for the drive alone; what pump light adds has its own entry
+    pumped = e.pump.dephasing * e.pump.rate if isinstance(e, CesiumCells) else 0.0
 
     def text(value: float, error: float, unit: str = "") -> str:
         return f"{value:.8g}" + (f" +- {error:.3g}" if error else "") + unit
 
     z, eta = calibration["z"], calibration["efficiency"]
     return (
-        f"drive.rate={text(rate, relative * rate, ' /s')}",
-        f"noise.gamma_tilde={text(tilde, relative * tilde, ' /s')}",
+        f"drive.rate={text(per_rate * s, per_rate * s_err, ' /s')}",
+        f"noise.gamma_tilde={text(2 * extra - pumped, 2 * extra_err, ' /s')}",
         f"drive.z={text(z.value, z.error)}",
         f"detection.efficiency={text(eta.value, eta.error)}",
     )

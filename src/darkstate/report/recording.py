@@ -21,7 +21,7 @@ from darkstate.experiments.monitored_cells import MonitoredCells
 from darkstate.experiments.values import value_at, with_values
 from darkstate.gaussian.input_output import coupling, rates_of_coupling
 from darkstate.provenance import created
-from darkstate.records.calibration import Calibration, Quantity, calibration
+from darkstate.records.calibration import Calibration, Course, Quantity, calibration
 from darkstate.records.schema import Pulse, sequence
 from darkstate.records.simulate import Cells, Digitizer, simulate
 
@@ -133,6 +133,7 @@ def lab_calibration(lab: Lab) -> Calibration:
     return calibration(
         date=created(),
         source=f"{lab.name} {lab.digest}",
+        course=_calibrated_course(lab),
         correlations={
             f"{a} {b}": float(moved[a] @ moved[b]) for a in known for b in known if a < b and moved[a] @ moved[b]
         },
@@ -142,25 +143,31 @@ def lab_calibration(lab: Lab) -> Calibration:
 
 def _numbers(lab: Lab) -> dict[str, float]:
     e, probe = lab.experiment, lab.experiment.acquisition.probe
-    slopes = {}
+    noise = float(e.detection.electronic_noise)
+    noise = float(e.detection.electronic_noise)
     if isinstance(e, MonitoredCells):
         s, extra, w = float(e.gamma_s), float(e.gamma_extra), float(e.bath.variance)
     else:
-        t, _, course, extra, bath = _course(lab, _duration(lab))
-        s = float(course[0])
-        growth, w = np.polyfit(t, bath, 1)
-        slopes = {"bath_slope": float(growth), "jx_decay": float(-np.polyfit(t, np.log(course), 1)[0])}
-    found = {
+        _, _, course, extra, bath = _course(lab, _duration(lab))
+        s, w = float(course[0]), float(bath[0])
+    return {
         "z": float(e.drive.z),
         "gamma": s + extra,
         "kappa2": float(coupling(float(e.drive.z), s, extra, probe)),
         "kappa2_duration": float(probe),
         "efficiency": float(e.detection.efficiency),
         "bath": float(w),
-        **slopes,
         "gamma_dark": 1 / float(e.noise.t2_dark),
+        **({"electronic_noise": noise} if noise else {}),
     }
-    return found
+
+
+def _calibrated_course(lab: Lab) -> Course | None:
+    """<Jx> and w with the light on, where the experiment tells; every fourth point of the model is enough."""
+    if isinstance(lab.experiment, MonitoredCells):
+        return None
+    t, _, s, _, w = _course(lab, _duration(lab))
+    return Course(*(tuple(map(float, a[::4])) for a in (t, s / s[0], w)))
 
 
 def _acquisition(lab: Lab) -> Any:
@@ -261,5 +268,5 @@ def _first_cells(lab: Lab) -> Cells:
         gamma_extra=float(extra),
         bath=known["bath"],
         gamma_dark=known["gamma_dark"],
-        jx_decay=known.get("jx_decay", 0.0),
+        jx_decay=lab_calibration(lab).early_jx_decay,
     )

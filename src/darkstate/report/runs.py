@@ -101,22 +101,7 @@ def save_runs(runs: Sequence[Run], lab: Lab, path: str | Path) -> Path:
 
 def runs_table(runs: Sequence[Run]) -> str:
     """xi(t) of every run with errors, and what its checks say; at most a dozen times per run are shown."""
-    lines = []
-    for run in runs:
-        r = run.result
-        name = "conditional" if len(r.estimates) > 1 else ""
-        lines.append(f"{run.path}: {run.data.sizes['cycle']} cycles, windows of {1e3 * r.probe:g} ms")
-        lines.append(f"  {'t (ms)':>8} {'xi':>8} {'stat.':>8} {'syst.':>8}   95 % interval  {name}")
-        for k in np.unique(np.linspace(0, len(r.starts) - 1, 12).astype(int)):
-            e = r.estimates["unconditional"][k]
-            rest = "".join(
-                f"  {m} {found[k].xi:.3f} +- {found[k].total:.3f}"
-                for m, found in r.estimates.items()
-                if m != "unconditional" and found[k].xi != e.xi
-            )
-            lines.append(
-                f"  {1e3 * r.starts[k]:8.3f} {e.xi:8.4f} {e.xi_err:8.4f} {e.xi_sys:8.4f}   "
-                f"{e.low:.3f} to {e.high:.3f}{rest}"
-            )
-        lines += [f"  does not fit: {c.text}" for c in r.failed] or ["  checks: all passed"]
-    return "\n".join(lines)
+    return "\n".join(
+        f"{run.path}: {run.data.sizes['cycle']} cycles, windows of {1e3 * run.result.probe:g} ms\n{run.result}"
+        for run in runs
+    )

@@ -24,7 +24,7 @@ from darkstate.experiments.labfile import Lab
 from darkstate.experiments.monitored_cells import MonitoredCells
 from darkstate.parameters import specs
 from darkstate.provenance import created, versions
-from darkstate.records.calibration import UNITS, Calibration, Quantity, problems
+from darkstate.records.calibration import UNITS, Calibration, Course, Quantity, problems
 from darkstate.records.estimate import DRAWS, Estimate
 from darkstate.records.io import record_digest
 from darkstate.records.light import bins_of
@@ -38,6 +38,10 @@ from darkstate.report.recording import lab_calibration
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+SEEN = 3.0
+"""Standard errors by which the noise must differ from that of light alone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,8 +120,8 @@ def _check(q: Question) -> None:
     Raises:
         ArgumentError: the first of them.
     """
-    if not 0 < q.confidence < 1:
-        raise ArgumentError(f"Argument `confidence` must lie between 0 and 1, such as 0.95, but is {q.confidence}.")
+    if not 0.9 <= q.confidence < 1:
+        raise ArgumentError(f"Argument `confidence` must be at least 0.9 and below 1, but is {q.confidence}.")
     if type(q.seed) is not int or q.seed < 0:
         raise ArgumentError(f"Argument `seed` must be a whole number of at least 0, but is {q.seed!r}.")
     if q.method not in (None, *METHODS):
@@ -170,7 +174,7 @@ def results(
     e = judged.estimates[name][k]
     feed = (judged.alpha[k], judged.exponent[k]) if name == "exponential" else (np.nan, np.nan)
     return {
-        "claim": _claim_section(e, [check.text for check in full.failed], q),
+        "claim": _claim_section(e, [check.text for check in full.failed], q, _unseen(judged)),
         "method": _method_section(q, probe, start, name, feed, (first, n)),
         "checks": [{**check._asdict(), "passed": check.passed} for check in full.checks],
     }
@@ -231,14 +235,30 @@ def _choice(record: xr.Dataset, probe: float, q: Question, run: Callable[..., Re
     return start, method
 
 
-def _claim_section(e: Estimate | None, wrong: list[str], q: Question) -> dict[str, Any]:
+def _unseen(r: Reconstruction) -> str:
+    """A sentence if the noise is that of light alone, so that nothing shows atoms in it; else an empty text.
+
+    Without atoms R = 1, which reads as a xi near 0. Errors of windows count as one and the same.
+    """
+    found = r.estimates["unconditional"]
+    excess = float(np.mean([e.ratio - 1 for e in found]))
+    error = float(np.mean([e.xi_err / e.ratio_slope for e in found]))
+    if abs(excess) > SEEN * error:
+        return ""
+    return (
+        f"the noise is {1 + excess:.3f} +- {error:.3f} of that of light alone: nothing shows that there are atoms in it"
+    )
+
+
+def _claim_section(e: Estimate | None, wrong: list[str], q: Question, unseen: str = "") -> dict[str, Any]:
     limit = 1 - q.confidence
     p = None if e is None else e.p_value
     verdict, reasons = "inconsistent", wrong
     if p is not None and not wrong:
-        verdict = "entangled" if p < limit else "not shown"
+        verdict = "entangled" if p < limit and not unseen else "not shown"
         sign = "<" if p < limit else ">="
         reasons = [f"p = {p:.2g} {sign} {limit:.3g}: the chance of so small a value if the state is separable"]
+        reasons += [unseen] if unseen else []
     return {
         "quantity": "EPR variance xi",
         "value": e and e.xi,
@@ -268,7 +288,7 @@ def _method_section(
     if judged_on is None:
         statement = "nothing was reconstructed"
     elif first == 0:
-        statement = f"start and method were given, judged on cycles 0 to {last - 1}"
+        statement = f"start and method were given before the record was looked at, judged on cycles 0 to {last - 1}"
     else:
         what = " and ".join({"start_s": "start", "name": "method"}[name] for name in chosen)
         statement = f"{what} chosen on cycles 0 to {first - 1}, judged on {first} to {last - 1}; checks on all"
@@ -342,6 +362,7 @@ def calibration_section(c: Calibration, *, from_lab: bool) -> dict[str, Any]:
         "date": c.date,
         "source": c.source,
         "quantities": quantities,
+        "course": None if c.course is None else dataclasses.asdict(c.course),
         "correlations": correlations,
     }
 
@@ -352,7 +373,9 @@ def calibration_of(section: dict[str, Any]) -> Calibration:
         name: Quantity(q["value"], q["error"], q["method"], tuple(q["records"]))
         for name, q in section["quantities"].items()
     }
-    return Calibration(quantities, section["date"], section["source"], dict(section["correlations"]))
+    said = section["course"]
+    course = None if said is None else Course(**{k: tuple(v) for k, v in said.items()})
+    return Calibration(quantities, section["date"], section["source"], course, dict(section["correlations"]))
 
 
 def prediction(lab: Lab, claim: dict[str, Any], method: dict[str, Any]) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def verify(
         FAILED  digests     altered: claim, digest
         -       record      not given
         -       recomputed  not done without the record
-        -       lab         not given
+        -       lab         not given: parameters, prediction and calibration are the author's word
         ok      software    the same versions
     """
     content = certificate.content
@@ -152,7 +152,7 @@ def _record_steps(content: dict[str, Any], record: xr.Dataset | None) -> Iterato
 
 def _lab_step(content: dict[str, Any], path: str | Path | None) -> Step:
     if path is None:
-        return Step("lab", None, "not given")
+        return Step("lab", None, "not given: parameters, prediction and calibration are the author's word")
     said = content["lab"]
     try:
         read = load(path, case=said["case"], overrides=said["overrides"])
