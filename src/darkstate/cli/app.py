@@ -94,13 +94,14 @@ def check(lab: LabArgument, case: Case = None, change: Changes = None, calibrati
 
     from darkstate.report.check import check
 
-    for k, each in enumerate(labs.values()):
-        print(("\n" if k else "") + check(each))
-        if calibration is not None:
-            from darkstate.records.calibration import read_calibration
-            from darkstate.report.agreement import agreement_table
+    tables = {}
+    if calibration is not None:
+        from darkstate.records.calibration import read_calibration
+        from darkstate.report.agreement import agreement_table
 
-            print("\nCalibration\n" + agreement_table(each, read_calibration(calibration)))
+        found = read_calibration(calibration)
+        tables = {name: "\n\nCalibration\n" + agreement_table(each, found) for name, each in labs.items()}
+    print("\n\n".join(check(each) + tables.get(name, "") for name, each in labs.items()))
 
 
 @app.command()

@@ -22,7 +22,7 @@ RECORD_ENDINGS = (".zarr", ".nc", ".h5")
 
 RecordArgument = Annotated[Path, typer.Argument(metavar="RECORD", help="The record, .zarr or .nc.")]
 LabOption = Annotated[Path, typer.Option("--lab", metavar="LAB.toml", help="The lab file of the apparatus.")]
-Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers.")]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of all random numbers.")]
 Probe = Annotated[
     str | None, typer.Option(metavar="TIME", help='Length of the read-out windows, such as "1 ms"; else as calibrated.')
 ]
@@ -37,7 +37,9 @@ def simulate(
     runs: Annotated[
         bool, typer.Option("--runs", help="The records of a calibration instead of the experiment.")
     ] = False,
-    cycles: Annotated[int | None, typer.Option(metavar="N", help="Repetitions; else acquisition.cycles.")] = None,
+    cycles: Annotated[
+        int | None, typer.Option(metavar="N", min=20, help="Repetitions; else as in the lab file.")
+    ] = None,
     duration: Annotated[
         str | None, typer.Option(metavar="TIME", help='Of the drive pulse, such as "10 ms"; else the protocol.')
     ] = None,
@@ -57,7 +59,7 @@ def simulate(
 
     if runs:
         with _progress("simulating") as report:
-            found = simulate_runs(loaded, cycles=cycles or 1000, seed=seed, progress=report)
+            found = simulate_runs(loaded, cycles=1000 if cycles is None else cycles, seed=seed, progress=report)
         print_files([save_record(data, out / f"{name}.zarr") for name, data in found.items()])
         print(f"next: darkstate calibrate {out} --lab {lab}{again}")
         return

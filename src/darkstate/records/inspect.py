@@ -55,7 +55,7 @@ def inspect_file(path: str | Path) -> str:
     found = run("survey", first, {})
     if any(entry["name"] == "@darkstate_record" for entry in found["attributes"]):
         return _record_text(first)
-    return "\n".join([_listing(first, found), "", "A mapping to start from:", "", mapping_text(found)])
+    return "\n".join([_listing(first, found), "", "# A mapping to start from:", "", mapping_text(found)])
 
 
 def _record_text(path: Path) -> str:
@@ -71,7 +71,7 @@ def _record_text(path: Path) -> str:
             for p in pulses_of(data)
         ]
         lines.append(f"  sequence    {', '.join(pulses)}")
-        known = ("darkstate_record", "kind", "purpose", "sequence")
+        known = ("darkstate_record", "kind", "purpose", "sequence", "truth")
         lines += [f"  {key} = {one_line(str(value))}" for key, value in data.attrs.items() if key not in known]
     return "\n".join([*lines, f"  digest      {verify_record(path)} (every sample read)"])
 

@@ -3,8 +3,7 @@
     s(t) = A sum_m [F(F+1) - m(m+1)] (p_{m+1} - p_m) exp(2 pi i nu_m t - t/T2),    o = (1/F) sum_m m p_m
     nu_m = nu_0 + splitting (F - 1 - m),    m = -F ... F-1
 
-A weak RF pulse turns the populations p_m into coherences between neighbours, all in phase at t = 0; the light sees the
-spin s. Down: `schema`, `demodulate`.
+A weak RF pulse turns populations into coherences between neighbours, all in phase at t = 0. Down: `demodulate`.
 """
 
 from __future__ import annotations
@@ -283,9 +282,8 @@ def orientation_of(data: xr.Dataset, *, splitting_hz: float = 20.0, fit_splittin
     last -= (last - first) % length
     count = data.sizes["cycle"]
     xy = unfiltered(data.signal.values, data.attrs)[:, first:last].reshape(count, -1, length, 2).mean(2)
-    # a sample shows what the filter has at its time: with the filter undone, the mean of the steps before
-    shown = data.time.values - float(data.attrs["filter_order"]) / (2 * rate)
-    times = shown[first:last].reshape(-1, length).mean(1) - rf.start
+    # with the filter undone, a sample shows the steps before it
+    times = data.time.values[first:last].reshape(-1, length).mean(1) - order / (2 * rate) - rf.start
     mean, err = xy.mean(0), np.sqrt(xy.var(0, ddof=1).mean() / count)
     s = mean[:, 0] - 1j * mean[:, 1]
     return fit_orientation(times, s, err, splitting_hz=splitting_hz, fit_splitting=fit_splitting)

@@ -73,7 +73,7 @@ def simulate_lab(
         cells_of(lab, duration),
         sequence(Pulse("drive", duration, edge=a.edge)),
         digitizer,
-        cycles=cycles or a.cycles,
+        cycles=a.cycles if cycles is None else cycles,
         shot_cycles=a.shot_cycles,
         dark_cycles=DARK_CYCLES if e.detection.electronic_noise else 0,
         seed=seed,

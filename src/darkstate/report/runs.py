@@ -82,9 +82,10 @@ def runs_dataset(runs: Sequence[Run], lab: Lab) -> xr.Dataset:
         joined[f"run_{key}"] = ("run", np.array(values) if numbers else np.array([str(v) for v in values]))
     joined["run_digest"] = ("run", [record_digest(run.data) for run in runs])
     if len(runs) >= 6:
-        lengths, deviation = allan(joined.xi.sel(method="unconditional").mean("t").values)
+        lengths, deviation = allan(joined.xi.sel({"method": "unconditional"}).mean("t").values)
         joined = joined.assign_coords(runs_averaged=lengths)
         joined["allan"] = ("runs_averaged", deviation, {"units": "1", "long_name": "Allan deviation of mean xi"})
+    joined.attrs["calibration"] = str(first.calibration)
     joined.attrs |= provenance.attrs(source=lab.path, lab_digest=lab.digest, case=lab.case, overrides=lab.overrides)
     return joined
 

@@ -18,15 +18,8 @@ from darkstate.provenance import versions
 from darkstate.records.guard import one_line
 from darkstate.report.certificate import Certificate, broken_seals, layout_problems, plain
 from darkstate.report.recording import lab_calibration
-from darkstate.report.verdict import (
-    Question,
-    calibration_of,
-    calibration_section,
-    lab_section,
-    prediction,
-    record_section,
-    results,
-)
+from darkstate.report.sections import calibration_of, calibration_section, lab_section, prediction, record_section
+from darkstate.report.verdict import Question, results
 
 if TYPE_CHECKING:
     import xarray as xr
