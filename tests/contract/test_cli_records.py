@@ -308,3 +308,14 @@ def test_help_teaches_each_command_by_example():
     for command in ("simulate", "inspect", "import", "calibrate", "reconstruct", "certify", "verify"):
         assert command == "import" or f"darkstate {command}" in text
         assert f"Example: darkstate {command}" in darkstate(command, "--help")[1]
+
+
+def test_fingerprint_names_losses_that_were_ignored(here):
+    """Half of the light is lost, and the lab file says none is; the cells begin in the coherent spin state."""
+    lab, out = LAB, here / "lossy.zarr"
+    made = ["--case", "x1", "--set", "detection.efficiency=0.5", "--cycles", 3000, "--duration", "2 ms", "--out", out]
+    assert darkstate("simulate", lab, *made, "--set", "acquisition.shot_cycles=3000")[0] == 0
+    code, said, _ = darkstate("fingerprint", out, "--lab", lab, "--case", "x1", "--expected", 1)
+    assert code == 0 and "eta was ignored" in said.splitlines()[0]
+    code, said, _ = darkstate("fingerprint", out, "--lab", lab, "--case", "x1", "--set", "detection.efficiency=0.5")
+    assert code == 0 and said.startswith("no known mistake")

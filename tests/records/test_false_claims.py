@@ -152,3 +152,21 @@ def test_certify_says_when_nothing_shows_atoms():
     assert made.verdict == "not shown" and "nothing shows that there are atoms" in made.content["claim"]["reasons"][1]
     with pytest.raises(ArgumentError, match=r"at least 0\.9"):
         ds.certify(data, lab, calibration=KNOWN, at=0.0, method="unconditional", confidence=0.001)
+
+
+def test_a_carrier_in_kilohertz(good):
+    with pytest.raises(InputError, match=r"carrier of 0\.322 Hz turns 0\.0013 times per cycle"):
+        ds.record(good.signal.values, sample_rate_hz=7e5, carrier_hz=0.322, pulses=LIGHT)
+
+
+def test_paths_in_place_of_what_they_hold(good):
+    lab = ds.load(ds.shipped_labs()["krauter2011-steady"])
+    for call, said in (
+        (lambda: ds.reconstruct("run.zarr", KNOWN), "open_record"),
+        (lambda: ds.reconstruct(good, lab), "lab_calibration"),
+        (lambda: ds.certify("run.zarr", lab), "open_record"),
+        (lambda: ds.certify(good, "lab.toml"), "load"),
+        (lambda: ds.verify("cert.json", good), "read_certificate"),
+    ):
+        with pytest.raises(ArgumentError, match=said):
+            call()

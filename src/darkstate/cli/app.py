@@ -40,6 +40,7 @@ darkstate simulate mylab.toml --out r.zarr            what the detector would re
 darkstate inspect run17.h5                            what is in a data file of your own
 darkstate calibrate runs --lab mylab.toml             decay and coupling from calibration records
 darkstate reconstruct r.zarr --lab mylab.toml         xi(t) from a record, with errors
+darkstate fingerprint r.zarr --lab mylab.toml         which mistake explains a record that does not fit
 darkstate certify r.zarr --lab mylab.toml             a verdict that others can verify
 darkstate verify certificate.json --record r.zarr     check somebody's certificate
 """

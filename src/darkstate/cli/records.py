@@ -188,6 +188,45 @@ def reconstruct(
 
 
 @commands.command()
+def fingerprint(
+    record: RecordArgument,
+    lab: LabOption,
+    case: OneCase = None,
+    change: Changes = None,
+    calibration: CalibrationOption = None,
+    expected: Annotated[
+        float | None, typer.Option("--expected", metavar="XI", help="xi when the light turns on, if it is known.")
+    ] = None,
+    given: Annotated[
+        Path | None, typer.Option("--input", metavar="R.zarr", help="The record of purpose input behind kappa^2.")
+    ] = None,
+    transferred: Annotated[
+        Path | None, typer.Option("--transfer", metavar="R.zarr", help="The record of purpose transfer behind kappa^2.")
+    ] = None,
+) -> None:
+    """Name the mistakes that would explain a record that does not fit, the most significant first.
+
+    Example: darkstate fingerprint r.zarr --lab mylab.toml --expected 1
+    """
+    used = _calibration(_lab(lab, case, change), calibration)
+
+    from darkstate.records.fingerprint import fingerprint
+    from darkstate.records.io import open_record
+
+    behind = {"given": given, "transferred": transferred}
+    found = fingerprint(
+        open_record(record),
+        used,
+        expected_xi=expected,
+        **{name: None if path is None else open_record(path) for name, path in behind.items()},
+    )
+    for suspect in found:
+        print(f"{suspect.sigma:5.1f} standard deviations: {suspect.text}")
+    if not found:
+        print("no known mistake explains this record better than none, by three standard deviations")
+
+
+@commands.command()
 def certify(
     record: RecordArgument,
     lab: LabOption,

@@ -64,6 +64,16 @@ def fingerprint(
 
     Returns:
         Suspects of at least three standard deviations.
+
+    Example:
+        >>> from darkstate.records.calibration import calibration
+        >>> from darkstate.records.schema import Pulse, sequence
+        >>> from darkstate.records.simulate import Cells, Digitizer, simulate
+        >>> cells, seen = Cells(z=2.5, gamma_s=100.0, gamma_extra=170.0), Digitizer(full_scale=2.0)
+        >>> cut = simulate(cells, sequence(Pulse("drive", 1e-3)), seen, cycles=100, shot_cycles=100, seed=1)
+        >>> known = calibration(z=2.5, gamma=270.0, kappa2=0.966, kappa2_duration=1e-3, efficiency=1.0)
+        >>> fingerprint(cut, known)[0].name
+        'clipped'
     """
     found = _of_checks(data, calibration)
     if given is not None and transferred is not None:

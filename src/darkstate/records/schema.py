@@ -287,6 +287,9 @@ def _time_problems(data: xr.Dataset) -> list[str]:
             f"{rate:g} samples per second cannot hold a carrier at {data.attrs['carrier_hz']:g} Hz; "
             "sample more than twice as fast"
         ]
+    turns = float(data.attrs["carrier_hz"]) * time.size / rate
+    if data.attrs["kind"] == "raw" and turns < 1:
+        return [f"its carrier of {data.attrs['carrier_hz']:g} Hz turns {turns:.2g} times per cycle; write it in hertz"]
     pulses = pulses_of(data)
     if not pulses:
         return ["its pulse sequence is empty"]

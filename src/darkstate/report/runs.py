@@ -44,11 +44,18 @@ def reconstruct_runs(
         paths: of the records; calibration: of the apparatus; probe: length of the windows [s]; progress: share done.
 
     Raises:
-        InputError: a record that cannot be read or reconstructed, with its path.
+        InputError: all records that cannot be opened, or one that cannot be reconstructed, with the path.
     """
     runs: list[Run] = []
-    for k, path in enumerate(paths):
-        data = open_record(path)
+    opened, problems = [], []
+    for path in paths:
+        try:
+            opened.append(open_record(path))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    for k, (path, data) in enumerate(zip(paths, opened, strict=True)):
         share = None if progress is None else _part(progress, k, len(paths))
         try:
             runs.append(Run(Path(path), data, reconstruct(data, calibration, probe=probe, progress=share)))

@@ -89,6 +89,11 @@ def certify(
         entangled
           EPR variance xi  0.28... +- 0.06... (statistical) +- 0.0000 (systematic); ...
     """
+    if not hasattr(record, "attrs") or not isinstance(lab, Lab):
+        raise ArgumentError(
+            "Arguments `record` and `lab` must be a record and a lab, but are of type "
+            f"{type(record).__name__} and {type(lab).__name__}; open_record(path) and load(path) open files."
+        )
     if not isinstance(lab.experiment, CesiumCells | MonitoredCells):
         raise InputError(
             [f"{lab.name} describes another system; certificates are for cesium_cells and monitored_cells"]

@@ -12,7 +12,7 @@ from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darkstate.errors import DarkstateError, InputError
+from darkstate.errors import ArgumentError, DarkstateError, InputError
 from darkstate.experiments.labfile import Lab, load
 from darkstate.provenance import versions
 from darkstate.records.guard import one_line
@@ -80,7 +80,7 @@ def verify(
         A `Verification`; what is wrong with the certificate is in its steps and raises nothing.
 
     Raises:
-        InputError: the samples of the record cannot be read.
+        InputError: the samples of the record cannot be read; ArgumentError: `certificate` is none.
 
     Example:
         >>> import darkstate as ds
@@ -100,6 +100,11 @@ def verify(
         -       lab         not given: parameters, prediction and calibration are the author's word
         ok      software    the same versions
     """
+    if not isinstance(certificate, Certificate):
+        raise ArgumentError(
+            f"Argument `certificate` must be a Certificate, but is of type {type(certificate).__name__}; "
+            "read_certificate(path) reads one."
+        )
     content = certificate.content
     problems = layout_problems(content)
     if problems:
