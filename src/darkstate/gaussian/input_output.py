@@ -90,7 +90,7 @@ def detected(xi: Any, r: Readout, efficiency: Any, bath: Any) -> Any:
 
     Example:
         >>> print(f"{detected(1.0, readout(2.5, 100.0, 170.0, 1e-3), 0.84, 1.0):.4f}")
-        1.7578
+        1.7580
     """
     return efficiency * (r.kappa2 * xi + r.light + r.bath * bath) + 1 - efficiency
 

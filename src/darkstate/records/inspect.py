@@ -39,7 +39,7 @@ def inspect_file(path: str | Path) -> str:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     numpy.save(f"{folder}/a.npy", numpy.ones((3, 4)))
         ...     print(inspect_file(f"{folder}/a.npy").splitlines()[1])
-          (no name)  3 x 4  float64
+        #   (no name)  3 x 4  float64
     """
     path = Path(path)
     if not path.exists():

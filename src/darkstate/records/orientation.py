@@ -280,11 +280,11 @@ def orientation_of(data: xr.Dataset, *, splitting_hz: float = 20.0, fit_splittin
     first = int(np.ceil(light.start * rate - 1e-6)) + memory
     last = min(int(light.end * rate + 1e-6), data.sizes["time"])
     last -= (last - first) % length
-    count = data.sizes["cycle"]
-    xy = unfiltered(data.signal.values, data.attrs)[:, first:last].reshape(count, -1, length, 2).mean(2)
-    # with the filter undone, a sample shows the steps before it
-    times = data.time.values[first:last].reshape(-1, length).mean(1) - order / (2 * rate) - rf.start
-    mean, err = xy.mean(0), np.sqrt(xy.var(0, ddof=1).mean() / count)
+    xy = unfiltered(data.signal.values, data.attrs)[:, first:last].reshape(data.sizes["cycle"], -1, length, 2).mean(2)
+    # with the filter undone, a sample shows light that is this old on average
+    tau, p = float(data.attrs["filter_time_constant"]), np.exp(-1 / (rate * float(data.attrs["filter_time_constant"])))
+    times = data.time.values[first:last].reshape(-1, length).mean(1) - order * (tau - p / (1 - p) / rate) - rf.start
+    mean, err = xy.mean(0), np.sqrt(xy.var(0, ddof=1).mean() / len(xy))
     s = mean[:, 0] - 1j * mean[:, 1]
     return fit_orientation(times, s, err, splitting_hz=splitting_hz, fit_splitting=fit_splitting)
 
