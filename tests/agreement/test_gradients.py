@@ -30,6 +30,13 @@ NOWHERE = {
     "field.larmor_splitting",
     "protocol.segments.1.strength",
     "protocol.segments.1.strength_end",
+    # how the light is recorded
+    "detection.efficiency",
+    "detection.electronic_noise",
+    "acquisition.probe",
+    "acquisition.carrier",
+    "acquisition.edge",
+    "acquisition.sample_rate",
 }
 
 

@@ -29,7 +29,7 @@ def budget():
     )
     total = float(detected(XI, r, ETA, 1.0))
     one, light = Variance(total, EXACT, 10**6, 1.0), Variance(1.0, EXACT, 10**6, 1.0)
-    return estimate(one, light, None, r, c, start=0.0, duration=1e-3, confidence=0.95, seed=1), r, total
+    return estimate(one, light, None, r, c, lit=0.0, duration=1e-3, confidence=0.95, seed=1), r, total
 
 
 def test_the_parts_make_four_per_cent():
