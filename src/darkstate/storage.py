@@ -63,7 +63,7 @@ def write_atomic(path: str | Path, content: bytes | str | Callable[[Path], objec
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         reason = _REASONS.get(error.errno or 0) or f"{error.strerror or error}; choose another folder"
         raise InputError([f"{path} cannot be written: {reason}"]) from error
@@ -84,7 +84,7 @@ def _fill(temporary: Path, content: bytes | str | Callable[[Path], object]) -> N
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself last; Windows cannot open folders and needs no such call."""
     if os.name != "nt":
         handle = os.open(folder, os.O_RDONLY)

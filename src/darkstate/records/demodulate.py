@@ -133,13 +133,12 @@ def quadratures(
         w = (f[:, None, :] * carrier).reshape(2 * len(modes), -1).T.copy()
     else:
         w = f.T.copy()
-    for cycles, values in cycle_blocks(data, variable, window):
+    for cycles, values in light_blocks(data, variable, window):
         if data.attrs["kind"] == "raw":
             # the carrier is orthogonal to a constant, so an offset of the digitiser drops out
             out[cycles] = _product(values, w).reshape(-1, len(modes), 2)
         else:
-            white = unfiltered(values, data.attrs)
-            out[cycles] = np.stack([white[..., q] @ w for q in (0, 1)], -1)
+            out[cycles] = np.stack([values[..., q] @ w for q in (0, 1)], -1)
         if progress:
             progress(cycles.stop / n)
     return out
@@ -169,6 +168,16 @@ def cycle_blocks(data: xr.Dataset, variable: str, window: slice) -> Iterator[tup
         for first in range(0, len(values), rows):
             piece = values[first : first + rows, window]
             yield slice(cycles.start + first, cycles.start + first + len(piece)), piece
+
+
+def light_blocks(data: xr.Dataset, variable: str, window: slice) -> Iterator[tuple[slice, np.ndarray]]:
+    """The same with the filter of a demodulated record undone, which takes the samples before the window, too."""
+    if data.attrs["kind"] == "raw":
+        yield from cycle_blocks(data, variable, window)
+        return
+    lead = min(window.start, int(data.attrs["filter_order"]))
+    for cycles, values in cycle_blocks(data, variable, slice(window.start - lead, window.stop)):
+        yield cycles, unfiltered(values, data.attrs)[:, lead:]
 
 
 def unfiltered(values: np.ndarray, attrs: Any) -> np.ndarray:

@@ -22,7 +22,7 @@ from darkstate.provenance import digest
 from darkstate.records import stores
 from darkstate.records.guard import label, one_line
 from darkstate.records.schema import VARIABLES, check_record
-from darkstate.storage import write_atomic
+from darkstate.storage import sync_folder, write_atomic
 
 SEAL = "darkstate_contents"
 """Attribute of a file: the digest of the record and of each of its arrays. Records in memory do not carry it."""
@@ -314,7 +314,7 @@ def _write_folder(path: Path, record: xr.Dataset) -> Path:
             if old.exists():
                 os.rename(old, path)
             raise
-        stores.sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise InputError(
             [f"{label(path)} cannot be written: {error.strerror or error}; free some space or choose another folder"]

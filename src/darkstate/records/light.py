@@ -18,7 +18,7 @@ import xarray as xr
 from darkstate.errors import InputError
 from darkstate.gaussian.input_output import Readout, readout_of_mode
 from darkstate.records.calibration import Calibration
-from darkstate.records.demodulate import cycle_blocks, light_mode, unfiltered
+from darkstate.records.demodulate import light_blocks, light_mode
 from darkstate.records.schema import VARIABLES, Pulse, pulses_of
 
 BINS_PER_PROBE = 50
@@ -116,12 +116,12 @@ def mode_values(
     carrier = _carrier(data, window).reshape(bins.number, bins.width, 2)
     found = []
     total = data.sizes[VARIABLES[variable]]
-    for cycles, values in cycle_blocks(data, variable, window):
+    for cycles, values in light_blocks(data, variable, window):
         if data.attrs["kind"] == "raw":
             pieces = np.asarray(values, float).reshape(len(values), bins.number, bins.width)
             binned = np.matmul(pieces.transpose(1, 0, 2), carrier)
         else:
-            binned = unfiltered(values, data.attrs).reshape(len(values), bins.number, bins.width, 2).sum(2)
+            binned = values.reshape(len(values), bins.number, bins.width, 2).sum(2)
             binned = binned.transpose(1, 0, 2)
         modes = weights @ binned.reshape(bins.number, -1)
         found.append(modes.reshape(-1, len(values), 2).transpose(1, 0, 2))

@@ -18,6 +18,7 @@ import xarray as xr
 
 from darkstate.errors import InputError
 from darkstate.records.guard import label, run
+from darkstate.storage import sync_folder
 
 TYPES = tuple(np.dtype(code).name for code in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"))
 """Number types that both formats hold."""
@@ -115,16 +116,6 @@ def sync(folder: Path) -> None:
             with open(Path(where, file), "rb+") as handle:
                 os.fsync(handle.fileno())
         sync_folder(Path(where))
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder; Windows cannot open folders and needs no such call."""
-    if os.name != "nt":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def is_zarr(folder: Path) -> bool:
