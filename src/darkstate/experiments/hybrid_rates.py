@@ -11,21 +11,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from darkstate.elementary import elementary
 from darkstate.parameters import pytree
-
-
-def elementary(name: str, *arguments: Any) -> Any:
-    """A function of `math` by its name, taken from JAX where an argument is not a plain number.
-
-    Example:
-        >>> elementary("sqrt", 4.0)
-        2.0
-    """
-    if all(isinstance(a, (int, float)) for a in arguments):
-        return getattr(math, name)(*arguments)
-    from darkstate.backend import jnp
-
-    return getattr(jnp, {"atan2": "arctan2"}.get(name, name))(*arguments)
 
 
 @pytree

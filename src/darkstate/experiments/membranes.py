@@ -11,13 +11,10 @@ from __future__ import annotations
 from math import pi
 from typing import Any
 
-from darkstate.experiments.hybrid_rates import OscillatorRates, elementary
+from darkstate.atoms.constants import BOLTZMANN, HBAR, LIGHT_SPEED
+from darkstate.elementary import elementary
+from darkstate.experiments.hybrid_rates import OscillatorRates
 from darkstate.parameters import parameter, pytree
-
-# exact by the definition of the SI since 2019 (CODATA 2018): h = 6.62607015e-34 J s, k_B, c
-HBAR = 6.62607015e-34 / (2 * pi)
-BOLTZMANN = 1.380649e-23
-LIGHT_SPEED = 299792458.0
 
 _REVIEW = "004 Ref. 48 (M. Aspelmeyer et al., Rev. Mod. Phys. 86, 1391)"
 
