@@ -24,6 +24,7 @@ _HOME = {
     "shipped_labs": "experiments.labfile",
     "predict": "report.prediction",
     "predict_cases": "report.prediction",
+    "rates": "report.rates",
     "explain": "report.explain",
     "budget": "report.budget",
     # experiments
@@ -32,6 +33,10 @@ _HOME = {
     "SpinMechanics": "experiments.spin_mechanics",
     "MonitoredCells": "experiments.monitored_cells",
     "with_values": "experiments.values",
+    # atoms and light
+    "species": "atoms.species",
+    "line": "atoms.species",
+    "light_rates": "atoms.light",
     # models
     "SpinEnsembles": "spins.ensembles",
     "Rates": "spins.ensembles",
@@ -137,6 +142,8 @@ _HOME = {
 __all__ = ["__version__", *_HOME]
 
 if TYPE_CHECKING:
+    from darkstate.atoms.light import light_rates
+    from darkstate.atoms.species import line, species
     from darkstate.errors import ArgumentError, DarkstateError, InputError, Outcome, OutcomeError
     from darkstate.experiments.cesium_cells import CesiumCells
     from darkstate.experiments.labfile import load, load_cases, shipped_labs
@@ -187,6 +194,7 @@ if TYPE_CHECKING:
     from darkstate.report.certificate import read_certificate
     from darkstate.report.explain import explain
     from darkstate.report.prediction import predict, predict_cases
+    from darkstate.report.rates import rates
     from darkstate.report.recording import lab_calibration, simulate_lab, simulate_runs
     from darkstate.report.verdict import certify
     from darkstate.report.verification import verify

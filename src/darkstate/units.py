@@ -2,7 +2,8 @@
 
     quantity = [["-"] "2pi*"] number [unit]      "28 /s"   "0.193 /ms"   "-2pi*5 kHz"   "850 MHz"   "15 ms"   30
     number   = digits ["(" error of the last digits ")"] | digits "+-" error      "0.84(3)"   "55 +- 2"
-    unit     = /s 1/s rad/s s^-1 (ms, us, ns) | mHz Hz kHz MHz GHz THz | s ms us ns | W mW uW nW | K mK uK | m mm um nm
+    unit     = /s 1/s rad/s s^-1 (ms, us, ns) | mHz Hz kHz MHz GHz THz | s ms us ns | W mW uW nW | K mK uK
+               | m cm mm um nm | T mT uT G mG | rad mrad deg
 
 A rate or angular frequency in bare hertz is refused, and so is an ordinary frequency given as a rate: the two readings
 differ by 2 pi, and only the reader knows which one was meant.
@@ -26,6 +27,8 @@ KINDS: dict[Unit, str] = {
     "W": "a power",
     "K": "a temperature",
     "m": "a length",
+    "T": "a magnetic field",
+    "rad": "an angle",
 }
 """What a quantity of each unit is, in words."""
 
@@ -37,6 +40,8 @@ EXAMPLES: dict[Unit, str] = {
     "W": '"20 uW" or "1.5 mW"',
     "K": '"10 mK" or "4.2 K"',
     "m": '"852 nm"',
+    "T": '"0.9 G" or "50 mT"',
+    "rad": '"14 deg" or "0.24 rad"',
 }
 """How a quantity of each unit is written."""
 
@@ -47,13 +52,15 @@ MAX_LENGTH = 100
 class _Scale(NamedTuple):
     unit: Unit
     power: int
+    factor: float = 1.0
 
 
 _TIMES = {"s": 0, "ms": -3, "us": -6, "ns": -9}
 _HERTZ = {"mHz": -3, "Hz": 0, "kHz": 3, "MHz": 6, "GHz": 9, "THz": 12}
 _POWERS = {"W": 0, "mW": -3, "uW": -6, "nW": -9}
 _TEMPERATURES = {"K": 0, "mK": -3, "uK": -6}
-_LENGTHS = {"m": 0, "mm": -3, "um": -6, "nm": -9}
+_LENGTHS = {"m": 0, "cm": -2, "mm": -3, "um": -6, "nm": -9}
+_FIELDS = {"T": 0, "mT": -3, "uT": -6, "G": -4, "mG": -7}
 _SCALES: dict[str, _Scale] = {
     "": _Scale("1", 0),
     **{name: _Scale("s", power) for name, power in _TIMES.items()},
@@ -61,11 +68,13 @@ _SCALES: dict[str, _Scale] = {
     **{name: _Scale("W", power) for name, power in _POWERS.items()},
     **{name: _Scale("K", power) for name, power in _TEMPERATURES.items()},
     **{name: _Scale("m", power) for name, power in _LENGTHS.items()},
+    **{name: _Scale("T", power) for name, power in _FIELDS.items()},
+    **{"rad": _Scale("rad", 0), "mrad": _Scale("rad", -3), "deg": _Scale("rad", 0, pi / 180)},
     **{form + name: _Scale("1/s", -power) for name, power in _TIMES.items() for form in ("/", "1/", "rad/")},
     **{name + "^-1": _Scale("1/s", -power) for name, power in _TIMES.items()},
 }
 
-_SAME = str.maketrans({"−": "-", "π": "pi", "µ": "u", "μ": "u", "±": "+-", "×": "*", "·": "*"})
+_SAME = str.maketrans({"−": "-", "π": "pi", "µ": "u", "μ": "u", "±": "+-", "×": "*", "·": "*", "°": " deg"})
 _DIGITS = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _POWER = r"(?:[eE][+-]?[0-9]{1,3})?"
 _QUANTITY = re.compile(
@@ -102,7 +111,7 @@ def parse(value: object, unit: Unit) -> tuple[float, float | None]:
     Args:
         value: the text, or a number where the unit is "1".
         unit: what is wanted: "1" (number), "1/s" (rate or angular frequency), "Hz" (ordinary frequency), "s" (time),
-            "W" (power), "K" (temperature), "m" (length).
+            "W" (power), "K" (temperature), "m" (length), "T" (magnetic field), "rad" (angle).
 
     Returns:
         The value and its standard error (None where none is given), both in SI.
@@ -149,6 +158,8 @@ def _parse_text(original: str, unit: Unit) -> tuple[float, float | None]:
     if match["last"] and match["error"]:
         raise ArgumentError(f'{quoted} has two standard errors; write "0.84(3)" or "0.84 +- 0.03"')
     value, error = _numbers(match, scale.power)
+    if scale.factor != 1:
+        value, error = value * scale.factor, None if error is None else error * scale.factor
     if not (isfinite(value) and (error is None or isfinite(error))):
         raise ArgumentError(f"{quoted} is not a finite number; write for example {EXAMPLES[unit]}")
     if error is not None and error <= 0:
@@ -194,6 +205,8 @@ def _in_unit(
             "W": (" W", " mW"),
             "K": (" K", " mK"),
             "m": (" m", " nm"),
+            "T": (" T", " G"),
+            "rad": (" rad", " deg"),
         }[unit]
         raise ArgumentError(
             f"{quoted} has no unit, but {KINDS[unit]} is wanted; write " + " or ".join(f'"{text}{n}"' for n in names)
@@ -216,7 +229,7 @@ def format_si(value: float, unit: Unit, *, error: float | None = None, digits: i
 
     Args:
         value: the number in SI.
-        unit: its unit: "1", "1/s", "Hz", "s", "W", "K" or "m".
+        unit: its unit: "1", "1/s", "Hz", "s", "W", "K", "m", "T" or "rad".
         error: its standard error in SI.
         digits: significant digits; 17 give back the same float.
 
@@ -235,6 +248,8 @@ def format_si(value: float, unit: Unit, *, error: float | None = None, digits: i
         "W": [(" nW", -9), (" uW", -6), (" mW", -3), (" W", 0)],
         "K": [(" uK", -6), (" mK", -3), (" K", 0)],
         "m": [(" nm", -9), (" um", -6), (" mm", -3), (" m", 0)],
+        "T": [(" uT", -6), (" mT", -3), (" T", 0)],
+        "rad": [(" mrad", -3), (" rad", 0)],
     }[unit]
     fitting = [(name, power) for name, power in candidates if abs(value) >= float(f"1e{power}")]
     plain = next(c for c in candidates if c[1] == 0)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ State = tuple[float, float]
 MU_B = 9.2740100783e-24 / 6.62607015e-34
 """mu_B / h [Hz/T], CODATA 2018."""
 
-LIGHT = {"x": {0: 1.0}, "y": {1: np.sqrt(0.5), -1: np.sqrt(0.5)}}
+LIGHT = {"x": {0: 1.0}, "y": {1: np.sqrt(0.5), -1: np.sqrt(0.5)}, "sigma+": {1: 1.0}, "sigma-": {-1: 1.0}}
 """Amplitudes of pi (0) and sigma+- (+-1) light, the field along x."""
 
 
@@ -181,6 +182,14 @@ class Line:
         light = {"detuning_hz": detuning_hz, "polarization": polarization, "field": field}
         forward = self.amplitudes(state, state, **light)
         return sum(w * forward[q] for q, w in LIGHT[polarization].items())
+
+
+def line_of(data: Any) -> Line:
+    """The line with the constants of an object that has those of a `darkstate.atoms.species.Line`: numbers only."""
+    atom = data.species
+    ground = Level(atom.nuclear_spin, atom.ground_spin, (atom.hyperfine_hz, 0.0, 0.0), atom.g_j, atom.g_i)
+    excited = (data.a_hz, data.b_hz, data.c_hz)
+    return Line(ground, Level(atom.nuclear_spin, data.excited_spin, excited, data.g_j, atom.g_i))
 
 
 def from_splittings(nuclear: float, electron: float, splittings_hz: list[float]) -> tuple[float, float, float]:

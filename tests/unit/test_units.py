@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from darkstate.errors import ArgumentError
 from darkstate.units import MAX_LENGTH, format_si, parse, two_pi_reading
 
-UNITS = ["1", "1/s", "Hz", "s", "W", "K", "m"]
+UNITS = ["1", "1/s", "Hz", "s", "W", "K", "m", "T", "rad"]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,12 @@ UNITS = ["1", "1/s", "Hz", "s", "W", "K", "m"]
         ("50 µK", "K", 50e-6, None),
         ("852 nm", "m", 852e-9, None),
         ("2 mm", "m", 2e-3, None),
+        ("2.2(1) cm", "m", 0.022, 0.001),
+        ("0.92 G", "T", 0.92e-4, None),
+        ("50 mT", "T", 0.05, None),
+        ("14.0(5) deg", "rad", 14 * pi / 180, 0.5 * pi / 180),
+        ("-90°", "rad", -pi / 2, None),
+        ("250 mrad", "rad", 0.25, None),
         ("0.84(3)", "1", 0.84, 0.03),
         ("0.998(12)", "1", 0.998, 0.012),
         ("55(2)", "1", 55.0, 2.0),
@@ -84,6 +90,9 @@ def test_reads(text, unit, value, error):
         (4, "K", 'write "4 K"'),
         ("852", "m", 'write "852 m" or "852 nm"'),
         ("5 kW", "W", 'unknown unit "kW"'),
+        ("14", "rad", 'write "14 rad" or "14 deg"'),
+        ("0.9", "T", 'write "0.9 T" or "0.9 G"'),
+        ("14 deg", "T", "is an angle, but a magnetic field is wanted"),
         ("30 /s", "1", "a plain number is wanted"),
         ("5 khz", "Hz", 'unknown unit "khz"'),
         ("2pi*5 /s", "1/s", "goes with Hz only"),

@@ -2,13 +2,13 @@
 
     Phi = P lambda/(h c A),   Omega^2 = gamma_LW Phi 3 lambda^2/(8 pi)    (H = Omega |e><g| + h.c. on a unit transition)
 
-Atoms that fly through the beam many times while the state evolves see its mean over the cell: A is then the cross-section
-of the cell, whatever the waist.
+Atoms that fly through the beam many times while the state evolves see its mean over the cell: A is then the
+cross-section of the cell, whatever the waist.
 """
 
 from __future__ import annotations
 
-from math import pi, sqrt
+from math import pi
 from typing import Any
 
 from darkstate.atoms.constants import LIGHT_SPEED, PLANCK
@@ -36,9 +36,9 @@ def intensity(power: Any, area: Any, *, windows: int = 0, transmission: Any = 1.
 def rabi_frequency(line: Line, intensity: Any) -> Any:
     """Rabi frequency Omega of a transition of unit dipole element [rad/s].
 
-    Formula: Omega^2 = gamma_LW 3 lambda^3 I/(8 pi h c), in the convention of 001, H = Omega |e><g| + h.c.: half of what a
-    two-level Rabi oscillation is usually called. On resonance gamma_LW = 4 Omega^2/gamma_LW/(sigma_0 Phi) with
-    sigma_0 = 3 lambda^2/(2 pi).
+    Formula: Omega^2 = gamma_LW 3 lambda^3 I/(8 pi h c), in the convention of 001, H = Omega |e><g| + h.c.: half of what
+    a two-level Rabi oscillation is usually called. The resonant rate 4 Omega^2/gamma_LW is sigma_0 Phi, sigma_0 =
+    3 lambda^2/(2 pi).
 
     Args:
         line: the line; intensity: [W/m^2].

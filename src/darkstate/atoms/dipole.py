@@ -3,12 +3,12 @@
     J_ij = Gamma_ij + i G_ij = < e^{i k_L r} [gamma(r) + i g(r)] >,   r = r_i - r_j,   P(r_i) ~ exp(-r_i^2/L^2)
 
 Everything is in units of Gamma, the decay rate of one atom, and a function of a = k_L L. The dipole enters only by
-`along`, the share |p.k|^2 of its unit vector p along the light: 0 for p = x (001), 1/2 for p = (y + iz)/sqrt 2, which is
-what sigma light excites when the field is x and the light runs along z.
+`along`, the share |p.k|^2 of its unit vector p along the light: 0 for p = x (001), 1/2 for p = (y + iz)/sqrt 2, what
+sigma transitions have where the field points along x and the light runs along z.
 
-The atoms move fast: each crosses its ensemble many times before it decays (`motion_checks` has the ratios). The opposite
-limit, atoms that stay where they are, is O. Mishina, D. Kupriyanov, E. S. Polzik (2006), 001 footnote 66; it is not
-treated here. Plain floats need no JAX. Up: `vapour` (the optical depth is N Gamma_ij/Gamma) and `light`.
+The atoms move fast: each crosses its ensemble many times before it decays (`motion_checks` has the ratios). The
+opposite limit, atoms that stay where they are, is O. Mishina, D. Kupriyanov, E. S. Polzik (2006), 001 footnote 66; it
+is not treated here. Plain floats need no JAX. Up: `vapour` (the optical depth is N Gamma_ij/Gamma) and `light`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def refuse_not_positive(**values: Any) -> None:
     """
     for name, value in values.items():
         if isinstance(value, (int, float)) and not value > 0:
-            raise ArgumentError(f"Argument `{name}` must be above 0, but {name} = {value:g}: give its size in SI units.")
+            raise ArgumentError(
+                f"Argument `{name}` must be above 0, but {name} = {value:g}: give its size in SI units."
+            )
 
 
 def decay_and_shift(distance: Any, along: Any) -> tuple[Any, Any]:
@@ -82,7 +84,7 @@ def decay_and_shift(distance: Any, along: Any) -> tuple[Any, Any]:
     Example:
         >>> gamma, g = decay_and_shift(2.0, 0.0)
         >>> round(gamma, 6), round(g, 6)
-        (0.355475, 0.575074)
+        (0.355425, 0.575069)
     """
     if isinstance(distance, (int, float)) and not distance >= 0:
         raise ArgumentError(f"Argument `distance` must be at least 0, but is {distance:g}: give the length k_L |r|.")
@@ -124,9 +126,9 @@ def averaged_rate(a: Any, *, along: Any = 0.0, variant: str = "corrected") -> An
 def averaged_rate_between(a: Any, ratio: Any, *, along: Any = 0.0, variant: str = "corrected") -> Any:
     """Gamma_ij/Gamma of two moving atoms in ensembles a distance R apart along the light; complex.
 
-    Formula: that of `averaged_rate` with a^2 replaced by s = a^2 + i a R/L. Variant "paper": (1 - w) 3/(4s) (1 - e^{-2s}).
-    Source: 001, end of App. B 2, which neglects the factor 1 - |p.r|^2 and the second line of Eq. (9): relative error
-    1/|s|, 0.25 % at a = 20. Only gamma is averaged, not g.
+    Formula: that of `averaged_rate` with a^2 replaced by s = a^2 + i a R/L. Variant "paper":
+    (1 - w) 3/(4s) (1 - e^{-2s}). Source: 001, end of App. B 2, which neglects the factor 1 - |p.r|^2 and the second
+    line of Eq. (9): relative error 1/|s|, 0.25 % at a = 20. Only gamma is averaged, not g.
 
     Args:
         a: k_L L, above 0; ratio: R/L, at least 0.
@@ -142,7 +144,7 @@ def averaged_rate_between(a: Any, ratio: Any, *, along: Any = 0.0, variant: str 
     Example:
         >>> z = averaged_rate_between(20.0, 2.0)
         >>> f"{z.real:.6e} {z.imag:.6e}"
-        '1.851966e-03 -1.842772e-04'
+        '1.851897e-03 -1.847279e-04'
     """
     s = a * a + 1j * a * ratio
     if is_corrected(variant):
@@ -164,7 +166,7 @@ def forward_share(a: Any, along: Any = 0.5) -> Any:
 
     Example:
         >>> round(forward_share(1e4), 6), round(forward_share(20.0), 6)
-        (0.5, 0.502506)
+        (0.5, 0.5025)
     """
     return averaged_rate(a, along=along) / averaged_rate(a)
 
@@ -211,7 +213,7 @@ def averaged_shift(a: Any, *, along: Any = 0.0) -> Any:
 
     Example:
         >>> round(averaged_shift(50.0) * 50.0**3, 4)
-        -0.6984
+        -0.6978
     """
     return _radial_average(a, along, shift=True)
 
@@ -219,7 +221,7 @@ def averaged_shift(a: Any, *, along: Any = 0.0) -> Any:
 def averaged_rate_between_by_quadrature(a: Any, ratio: Any, *, along: Any = 0.0) -> Any:
     """The complex rate of `averaged_rate_between`, by the integral over the distance of both atoms: the second route.
 
-    Formula: (3/sqrt(2 pi)) Int dt t^2 e^{-(t^2 + rho^2)/2} [j_0(x) (A M_0 + B M_2) - (1 - 3w)/2 (3 M_2 - M_0) j_1(x)/x],
+    Formula: (3/sqrt(2 pi)) Int dt t^2 e^{-(t^2 + rho^2)/2} [(A M_0 + B M_2) j_0(x) - B (3 M_2 - M_0) j_1(x)/x],
     x = a t, rho = R/L, A = (1 + w)/2, B = (1 - 3w)/2, M_n = (1/2) Int_{-1}^{1} du u^n e^{(i x - t rho) u}.
     Source: 001, end of App. B 2, with the factors it neglects.
 
@@ -262,8 +264,8 @@ def motion_checks(*, rate: Any, length: Any, speed: Any, wavenumber: Any, distan
     distance = R/(k_L L^2) (the light of the first ensemble is still collimated at the second; 001 Sec. III B).
 
     Args:
-        rate: largest decay rate per atom of the ground levels, Gamma [1/s]; not that of the excited level, which the
-            detuning keeps empty.
+        rate: decay rate of the ground levels by light, Gamma [1/s], or, to be on the safe side, the collective one,
+            d Gamma + Gamma-tilde; not that of the excited level, which the detuning keeps empty.
         length: L [m]; speed: mean speed v [m/s]; wavenumber: k_L [1/m]; distance: R between the ensembles [m].
 
     Returns:
@@ -344,7 +346,8 @@ def _panels(a: Any, width: float, xp: Any) -> tuple[Any, Any, Any]:
 
     if isinstance(a, (int, float)) and not 0 < a <= _LARGEST:
         raise ArgumentError(
-            f"Argument `a` must be above 0 and at most {_LARGEST:g} for a quadrature, but a = {a:g}: take `averaged_rate`."
+            f"Argument `a` must be above 0 and at most {_LARGEST:g} for a quadrature, but a = {a:g}: take the closed "
+            "form or the limit for large a."
         )
     needed = 2 * (a if isinstance(a, (int, float)) else _TRACED) * width / _PHASE
     count = max(24, math.ceil(needed))

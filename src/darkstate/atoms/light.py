@@ -2,8 +2,8 @@
 
     M_q(a -> b) = sum_l <b|d_q^+|l><l|d.e|a>/Delta_l,     rate of a -> b:  Gamma_ab = Omega^2 gamma_LW sum_q |M_q|^2
 
-Amplitudes add over the excited levels l, rates over the polarisation q of the emitted photon (001 App. E, corrected: the
-printed sum of c^2/Delta over l would add rates of paths that interfere). 1/Delta is the resolvent of the excited
+Amplitudes add over the excited levels l, rates over the polarisation q of the emitted photon (001 App. E, corrected:
+the printed sum of c^2/Delta over l would add rates of paths that interfere). 1/Delta is the resolvent of the excited
 Hamiltonian, so levels shifted and mixed by a magnetic field are exact and nothing is diagonalised.
 
 The quantisation axis is the field, the papers' x; light travels along z. "y" light drives sigma+ and sigma- with
@@ -233,8 +233,9 @@ class LightRates:
     def rayleigh(self, variant: str = "V1") -> Any:
         """Dephasing by photons that change no sublevel [1/s].
 
-        "V1" adds the rates of up -> up and down -> down, as 001 does. "V3" takes the difference of the amplitudes, since a
-        photon that both sublevels scatter alike tells nothing of the spin (H. Uys et al., PRL 105, 200401 (2010)).
+        "V1" adds the rates of up -> up and down -> down, as 001 does. "V3" takes the difference of the amplitudes: a
+        photon that both sublevels scatter alike tells nothing of the spin (H. Uys et al., Phys. Rev. Lett. 105,
+        200401 (2010)).
         """
         return self.rayleigh_difference if variant == "V3" else self.rayleigh_up + self.rayleigh_down
 

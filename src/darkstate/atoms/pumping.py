@@ -1,10 +1,10 @@
-"""Resonant pump and repump light: which rates a sigma beam causes, how strong they are in a warm gas, and how strong they
-must be.
+"""Resonant pump and repump light: which rates a sigma beam causes, how strong they are in a warm gas, and how strong
+they must be.
 
     rate of a -> b = R c_abs^2 c_em^2,    R = 4 Omega^2/gamma_LW x (share of the atoms in resonance)
 
-Pump light drives F = I + J on the line to a level with F' = F, of which the stretched sublevel |up> is dark; repump light
-brings atoms back from F - 1. Both are sigma+ in ensemble I and sigma- in II, which gives both the same rates.
+Pump light drives F = I + J on the line to a level with F' = F, of which the stretched sublevel |up> is dark; repump
+light brings atoms back from F - 1. Both are sigma+ in ensemble I and sigma- in II, which gives both the same rates.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def pump_products(line: Line, *, start: str, excited: float) -> PumpProducts:
     """
     named = sublevels(line)
     if start not in named:
-        raise ArgumentError(f'Argument `start` must be one of {", ".join(named)}, but is {start!r}.')
+        raise ArgumentError(f"Argument `start` must be one of {', '.join(named)}, but is {start!r}.")
     at = (excited, named[start][1] + 1)
     absorbed = dipole(line, at, named[start]) ** 2
     found = {}
@@ -76,8 +76,8 @@ def resonant_rate(rabi: Any, natural_width: Any, doppler_hz: Any, *, variant: st
 
     Formula: R = (4 ln 2/pi)^{1/2} Omega^2/delta, delta the Doppler width (FWHM) as ordinary frequency: the mean of
     gamma Omega^2/(Delta^2 + gamma^2/4) over the Doppler profile. Variant "paper": (Omega^2/gamma) k with
-    k = gamma/(2 pi delta), as 001 App. E has it, where |Delta + i gamma|^2 stands for Delta^2 + gamma^2/4 and the profile
-    is a box: 5.9 times less.
+    k = gamma/(2 pi delta), as 001 App. E has it, where |Delta + i gamma|^2 stands for Delta^2 + gamma^2/4 and the
+    profile is a box: 5.9 times less.
 
     Args:
         rabi: Omega in the convention of 001 [rad/s]; natural_width: gamma_LW [1/s]; doppler_hz: delta [Hz].
@@ -99,11 +99,12 @@ def pump_parameter(
     """x of Gamma_cool = (1 + x) mu^2 Gamma for two-level atoms, from both Rabi frequencies [1].
 
     Formula: x = Omega_pump^2 (Delta - Omega)^2 k/(gamma_LW^2 Omega_probe^2), k = gamma_LW/(2 pi delta_Doppler).
-    Source: 001 below Eq. (15), footnotes 68, 69; with R of `resonant_rate` in place of its estimate x is 5.9 times larger.
+    Source: 001 below Eq. (15), footnotes 68, 69; with R of `resonant_rate` in place of its estimate x is 5.9 times
+    larger.
 
     Args:
-        pump, probe: Rabi frequencies [rad/s]; detuning_hz, splitting_hz, doppler_hz: Delta, Omega, delta over 2 pi [Hz];
-        natural_width: gamma_LW [1/s].
+        pump, probe: Rabi frequencies [rad/s]; detuning_hz, splitting_hz, doppler_hz: Delta, Omega, delta over 2 pi
+        [Hz]; natural_width: gamma_LW [1/s].
 
     Example:
         >>> at = {"detuning_hz": 1e9, "splitting_hz": 3e5, "natural_width": 3.3e7, "doppler_hz": 378.5e6}
@@ -142,12 +143,19 @@ class Optical:
 
 
 def pump_for_fraction(
-    light: LightRates, pump: PumpProducts, repump: PumpProducts, *, fraction: Any, repump_ratio: Any, collisions: Any = 0.0
+    light: LightRates,
+    pump: PumpProducts,
+    repump: PumpProducts,
+    *,
+    fraction: Any,
+    repump_ratio: Any,
+    collisions: Any = 0.0,
 ) -> Any:
     """Weakest pump that keeps a fraction of the two-level atoms in |up> in the steady state, R_pump [1/s].
 
-    Formula: N_up : N_down = [G_du (G_hu + G_hd) + G_dh G_hu] : [G_ud (G_hu + G_hd) + G_uh G_hd] from 001 Eq. (20), with rates
-    linear in R_pump and R_repump = x_repump R_pump: a quadratic equation. Source: the 95 % rule of 001 Sec. IV B, App. E.
+    Formula: N_up : N_down = [G_du (G_hu + G_hd) + G_dh G_hu] : [G_ud (G_hu + G_hd) + G_uh G_hd] from 001 Eq. (20), with
+    rates linear in R_pump and R_repump = x_repump R_pump: a quadratic equation. Source: the 95 % rule of 001 Sec. IV B,
+    App. E.
 
     Args:
         light: of the drive; pump, repump: products; fraction: N_up/N_2 wanted, below 1; repump_ratio: x_repump;

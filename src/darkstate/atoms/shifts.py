@@ -2,9 +2,9 @@
 
     shift(a) = Omega^2 sum_l |<l|d.e|a>|^2/Delta_l;     sigma+- light along the axis: Omega^2 (a_0 +- a_1 m/2 + a_2 m^2)
 
-a_0, a_1, a_2 are those of the interaction a_0 Phi + a_1 S_z j_z + a_2 [Phi j_z^2 - S_- j_+^2 - S_+ j_-^2] of polarised light
-with a spin F (B. Julsgaard, thesis, Univ. Aarhus (2003)). Without a field they give Z a second time, with no scattering
-amplitude in it: (mu - nu)^2 = 1/Z^2 = 2 (2F - 1) |a_2/a_1| for "y" light; 14 a_2/a_1 for caesium.
+a_0, a_1, a_2 are those of the interaction a_0 Phi + a_1 S_z j_z + a_2 [Phi j_z^2 - S_- j_+^2 - S_+ j_-^2] of polarised
+light with a spin F (B. Julsgaard, thesis, Univ. Aarhus (2003)). Without a field they give Z a second time, with no
+scattering amplitude in it: (mu - nu)^2 = 1/Z^2 = 2 (2F - 1) |a_2/a_1| for "y" light; 14 a_2/a_1 for caesium.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Polarizability(NamedTuple):
 def polarizability(line: Line, f: float, *, detuning_hz: Any) -> Polarizability:
     """Scalar, vector and tensor polarisability of the ground level F, without a field.
 
-    Formula: sigma+- light shifts |F m> by Omega^2 sum_F' <F' m+-1|d|F m>^2/Delta_F' = Omega^2 (a_0 +- a_1 m/2 + a_2 m^2).
+    Formula: sigma+- light shifts |F m> by Omega^2 sum_F' <F' m+-1|d|F m>^2/Delta_F' = Omega^2 (a_0 +- a_1 m/2 + a_2
+    m^2).
 
     Args:
         line: the line; f: F; detuning_hz: as `light.scattering` [Hz].

@@ -1,8 +1,10 @@
-"""A species is an atom with a ground level of spins (I, J) and lines to excited levels; the constants stand in species.toml.
+"""A species is an atom with a ground level of spins (I, J) and lines to excited levels; the constants stand in
+species.toml.
 
     133Cs, 85Rb, 87Rb: D1, D2;  171Yb: 1S0-3P1
 
-Each constant has value, standard uncertainty and source there; `constants` gives them. Up: `hyperfine`, `light`, `vapour`.
+Each constant has value, standard uncertainty and source there; `constants` gives them. Up: `hyperfine`, `light`,
+`vapour`.
 """
 
 from __future__ import annotations

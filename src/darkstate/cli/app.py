@@ -31,6 +31,7 @@ darkstate demo                                        the experiment of Krauter 
 darkstate new mylab                                   a commented lab file to fill in
 darkstate check mylab.toml                            how every number was understood
 darkstate predict mylab.toml --set drive.z=2          xi(t), its minimum and time window
+darkstate rates mylab.toml                            every derived rate: formula, error, validity
 darkstate explain xi mylab.toml                       which terms make up a quantity
 darkstate figure krauter2011-fig2b --out figures      a figure of a paper
 darkstate schema --out lab.schema.json                JSON Schema of lab files, for editors
@@ -128,6 +129,22 @@ def predict(
 
         change = [*(change or ()), *overrides_from(first, read_calibration(calibration))]
     _predict(_load(lab, case, change), data, out)
+
+
+@app.command()
+def rates(lab: LabArgument, case: Case = None, change: Changes = None) -> None:
+    """Print every derived rate with formula, inputs, error and validity.
+
+    With [vapour] and [laser] in the lab file the rates follow from temperature, power, detuning, polarisation and
+    field. Errors come from values written with one, such as laser.power = "5.6(3) mW".
+
+    Example: darkstate rates labs/krauter2011-lab.toml --set "laser.power=5.6(3) mW"
+    """
+    labs = _load(lab, case, change)
+
+    from darkstate.report.rates import rates
+
+    print("\n\n".join(str(rates(each)) for each in labs.values()))
 
 
 @app.command()

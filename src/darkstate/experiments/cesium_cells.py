@@ -1,11 +1,31 @@
-"""Two caesium vapour cells and one laser (002; 001 Sec. IV; 000 App. C): parameters -> rates -> model -> witness."""
+"""Two caesium vapour cells and one laser (002; 001 Sec. IV; 000 App. C): parameters -> rates -> model -> witness.
+
+Each cause of rates is given by its effective rates, as in the papers, or by what stands on the optical table
+(`laboratory`): [ensembles] or [vapour], [drive] or [laser], [noise] or [relaxation], [pump] and [repump] or
+[pump_light].
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from darkstate.atoms.hyperfine import field_of_splitting
+from darkstate.atoms.light import LightRates
+from darkstate.atoms.pumping import Optical
+from darkstate.atoms.species import Line, line, species
+from darkstate.atoms.validity import light_checks
+from darkstate.atoms.vapour import gaussian_length
 from darkstate.experiments.acquisition import Acquisition, Detection
+from darkstate.experiments.alternatives import one_of
+from darkstate.experiments.effective import Drive, Ensembles, Field, Noise, Pump, Repump
+from darkstate.experiments.laboratory import (
+    CESIUM,
+    CesiumLaser,
+    PumpLight,
+    Relaxation,
+    Vapour,
+)
 from darkstate.experiments.two_cells import (
     CellModel,
     Cells,
@@ -15,154 +35,25 @@ from darkstate.experiments.two_cells import (
     rate_problems,
     shared_warnings,
 )
-from darkstate.parameters import parameter, pytree
+from darkstate.parameters import pytree
 from darkstate.spins.ensembles import Rates
 
 if TYPE_CHECKING:
     from darkstate.spins.ensembles import SpinEnsembles
 
-
-@pytree
-class Ensembles:
-    """The atoms; |up> = |4,4>, |down> = |4,3>, |h> = |3,3> (signs reversed in ensemble II)."""
-
-    optical_depth: float = parameter(
-        unit="1", symbol="d", doc="resonant optical depth of one cell", source="002 Fig. 2", minimum=0
-    )
-    atoms: float = parameter(
-        default=1e12,
-        unit="1",
-        symbol="N",
-        doc="atoms in one cell",
-        source="000 Sec. II: 1e12 in each cell",
-        minimum=1,
-    )
-    initial_up: float = parameter(
-        default=0.99,
-        unit="1",
-        symbol="N_44(0)/N",
-        doc="fraction in |up> at t = 0",
-        source="002 supplement",
-        minimum=0,
-        maximum=1,
-    )
-    initial_down: float | None = parameter(
-        default=None,
-        unit="1",
-        symbol="N_43(0)/N",
-        doc="fraction in |down> at t = 0; left out = all that is not in |up>",
-        source="002 supplement",
-        minimum=0,
-        maximum=1,
-    )
-
-
-@pytree
-class Drive:
-    """The off-resonant laser that entangles."""
-
-    z: float = parameter(
-        unit="1",
-        symbol="Z",
-        doc="squeezing parameter 1/(mu - nu); the ideal steady state has xi = 1/Z^2",
-        source="002: (mu - nu)^2 = 0.16",
-        minimum=1,
-    )
-    rate: float = parameter(
-        unit="1/s", symbol="Gamma", doc="single-atom decay rate that the drive causes", source="002 Fig. 2", above=0
-    )
-    loss_rate: float = parameter(
-        default=26.3839702,
-        unit="1/s",
-        symbol="Gamma_out_L",
-        doc="rate at which the drive takes atoms to |h>",
-        source="not given in 002; T1 = 34 ms read as the initial slope of <Jx>",
-        minimum=0,
-    )
-
-
-@pytree
-class Pump:
-    """Light that pumps |down> to |up>; it stays on while the drive is on."""
-
-    rate: float = parameter(
-        default=0.0, unit="1/s", symbol="Gamma_pump", doc="pump rate", source="002 Fig. 2c, 000 App. C", minimum=0
-    )
-    dephasing: float = parameter(
-        default=0.0,
-        unit="1",
-        symbol="-",
-        doc="what the pump adds to Gamma-tilde, in units of its rate; 0 where "
-        "`noise.gamma_tilde` was measured with the pump on",
-        source="000 App. C: 2",
-        minimum=0,
-    )
-
-
-@pytree
-class Repump:
-    """Light that brings atoms from |h> back to |up> and |down>."""
-
-    rate: float = parameter(
-        default=0.0, unit="1/s", symbol="Gamma_repump", doc="repump rate", source="000 App. C", minimum=0
-    )
-
-
-@pytree
-class Noise:
-    """What single-atom events do to the transverse spin."""
-
-    gamma_tilde: float = parameter(
-        unit="1/s",
-        symbol="Gamma-tilde",
-        doc="total transverse rate with the drive on (cooling, heating, losses and dephasing included)",
-        source="002 Fig. 2",
-        minimum=0,
-    )
-    t2_dark: float = parameter(
-        unit="s",
-        symbol="T2",
-        doc="transverse decay time without light; Gamma-tilde is then 2/T2",
-        source="002: 40 ms",
-        above=0,
-    )
-    collision_rate: float = parameter(
-        default=0.0,
-        unit="1/s",
-        symbol="Gamma_col",
-        doc="collision rate of every transition",
-        source="002 Fig. 2",
-        minimum=0,
-    )
-    t1_dark: float | None = parameter(
-        default=None,
-        unit="s",
-        symbol="T1",
-        doc="population decay time without light; only compared with T2",
-        source="002: 130 ms",
-        above=0,
-    )
-
-
-@pytree
-class Field:
-    """The magnetic fields of the two cells."""
-
-    larmor_mismatch: float = parameter(
-        default=0.0,
-        unit="Hz",
-        symbol="delta Omega/2pi",
-        doc="difference of the Larmor frequencies of the two cells",
-        source="000 Fig. 3a",
-    )
-    larmor_splitting: float = parameter(
-        default=322e3,
-        unit="Hz",
-        symbol="Omega/2pi",
-        doc="Zeeman splitting of neighbouring sublevels",
-        source="002: 322 kHz",
-        above=0,
-    )
+__all__ = [
+    "CesiumCells",
+    "CesiumLaser",
+    "Drive",
+    "Ensembles",
+    "Field",
+    "Noise",
+    "Pump",
+    "PumpLight",
+    "Relaxation",
+    "Repump",
+    "Vapour",
+]
 
 
 @pytree
@@ -171,8 +62,9 @@ class CesiumCells:
 
     Rates of each cell: Gamma_34 = mu^2 Gamma + Gamma_pump + Gamma_col, Gamma_43 = nu^2 Gamma + Gamma_col,
     Gamma_out = Gamma_out_L + Gamma_col, Gamma_in = Gamma_repump + Gamma_col; Gamma-tilde is `noise.gamma_tilde` with
-    the drive on and 2/T2 in the dark. `detection` and `acquisition` count for records only. `second` holds what cell II
-    has different, as {"section.parameter": value}.
+    the drive on and 2/T2 in the dark. With `laser` the light's part of each follows from power, detuning, polarisation
+    and field, and with `vapour` the optical depth from temperature or Faraday angle. `detection` and `acquisition`
+    count for records only. `second` holds what cell II has different, as {"section.parameter": value}.
 
     Example:
         >>> lab = CesiumCells(
@@ -180,11 +72,17 @@ class CesiumCells:
         ...     Noise(gamma_tilde=193, collision_rate=2, t2_dark=40e-3), protocol=Timing(duration=60e-3))
         >>> round(lab.cell.total.cooling, 3), round(lab.cell.total.heating, 3)
         (6.205, 4.205)
+        >>> table = CesiumCells(
+        ...     vapour=Vapour(temperature=293.0, width=0.022, length=0.022),
+        ...     laser=CesiumLaser(detuning=850e6, power=5.6e-3), relaxation=Relaxation(t2_dark=40e-3),
+        ...     protocol=Timing(duration=60e-3))
+        >>> print(f"d = {table.optical_depth:.0f}, Z = {table.z:.3f}, Gamma = {table.light.gamma:.2f} /s")
+        d = 55, Z = 2.522, Gamma = 1.85 /s
     """
 
-    ensembles: Ensembles
-    drive: Drive
-    noise: Noise
+    ensembles: Ensembles | None = None
+    drive: Drive | None = None
+    noise: Noise | None = None
     pump: Pump = Pump()
     repump: Repump = Repump()
     field: Field = Field()
@@ -192,45 +90,154 @@ class CesiumCells:
     protocol: Timing = Timing()
     detection: Detection = Detection()
     acquisition: Acquisition = Acquisition()
+    vapour: Vapour | None = None
+    laser: CesiumLaser | None = None
+    relaxation: Relaxation | None = None
+    pump_light: PumpLight | None = None
     second: dict[str, Any] = dataclasses.field(default_factory=dict)
+    orientation: int = dataclasses.field(default=1, metadata={"static": True})  # of the spins that `cell` describes
 
-    per_cell = ("ensembles", "drive", "noise", "pump", "repump")
+    per_cell = ("ensembles", "drive", "noise", "pump", "repump", "vapour", "laser", "relaxation", "pump_light")
     hyperfine_spin = 4.0
 
     @property
+    def behind(self) -> CesiumCells:
+        """The experiment as ensemble II sees it: its spins point against the field, which only a laser notices."""
+        return self if self.laser is None else dataclasses.replace(self, orientation=-1)
+
+    @property
+    def optical_depth(self) -> Any:
+        """d of one cell."""
+        return self.ensembles.optical_depth if self.vapour is None else self.vapour.depth  # type: ignore[union-attr]
+
+    @property
+    def z(self) -> Any:
+        """Squeezing parameter, given or from the light."""
+        return self.drive.z if self.laser is None else self.light.z  # type: ignore[union-attr]
+
+    @property
+    def gamma_dark(self) -> Any:
+        """Amplitude rate of the transverse decay without light, 1/T2 [1/s]."""
+        return self._dark / 2
+
+    @property
+    def line(self) -> Line:
+        """The line the laser is near."""
+        return line(CESIUM, self.laser.line)  # type: ignore[union-attr]
+
+    @property
+    def magnetic_field(self) -> Any:
+        """Field that gives the Larmor splitting [T]."""
+        return field_of_splitting(species(CESIUM), self.field.larmor_splitting)
+
+    @property
+    def light(self) -> LightRates:
+        """What the laser does to the ensemble."""
+        laser, area = self.laser, self.vapour.area  # type: ignore[union-attr]
+        return laser.rates(self.line, area, self.magnetic_field, self.orientation)  # type: ignore[union-attr]
+
+    @property
+    def optical(self) -> Optical | None:
+        """Pump and repump light by laboratory numbers, if there is any."""
+        if self.pump_light is None:
+            return None
+        return self.pump_light.optical(self.light, self.vapour, self._relaxation.collision_rate)  # type: ignore[arg-type]
+
+    @property
+    def _relaxation(self) -> Noise | Relaxation:
+        return self.noise or self.relaxation or Relaxation()
+
+    @property
     def cell(self) -> CellModel:
-        """Cell I as plain numbers."""
-        gamma, z, col = self.drive.rate, self.drive.z, self.noise.collision_rate
-        mu, nu = couplings(z)
-        dark, up = 2 / self.noise.t2_dark, self.ensembles.initial_up
+        """One cell as plain numbers."""
+        start: Any = self.ensembles or self.vapour
+        up, down = start.initial_up, getattr(start, "initial_down", None)
+        col, optical, dark = self._relaxation.collision_rate, self.optical, self._dark
         return CellModel(
-            atoms=self.ensembles.atoms,
-            z=z,
+            atoms=start.atoms,
+            z=self.z,
             initial_up=up,
-            initial_down=1 - up if self.ensembles.initial_down is None else self.ensembles.initial_down,
+            initial_down=1 - up if down is None else down,
             dark=Rates(
                 cooling=col, heating=col, up_to_h=col, down_to_h=col, h_to_up=col, h_to_down=col, transverse=dark
             ),
-            drive=Rates(
+            drive=self._drive,
+            pump=Rates(cooling=self.pump.rate, transverse=self.pump.dephasing * self.pump.rate)
+            if optical is None
+            else Rates(**optical.pump_rates),
+            repump=Rates(h_to_up=self.repump.rate, h_to_down=self.repump.rate)
+            if optical is None
+            else Rates(**optical.repump_rates),
+        )
+
+    @property
+    def _dark(self) -> Any:
+        """Gamma-tilde without light."""
+        return 2 / self.noise.t2_dark if self.noise is not None else self._relaxation.transverse  # type: ignore[union-attr]
+
+    @property
+    def _drive(self) -> Rates:
+        """What the drive does, by effective rates or from the laser."""
+        if self.drive is not None:
+            gamma, (mu, nu) = self.drive.rate, couplings(self.drive.z)
+            return Rates(
                 cooling=mu * mu * gamma,
                 heating=nu * nu * gamma,
                 up_to_h=self.drive.loss_rate,
                 down_to_h=self.drive.loss_rate,
-                transverse=self.noise.gamma_tilde - dark,
-                collective=self.ensembles.optical_depth * gamma,
-            ),
-            pump=Rates(cooling=self.pump.rate, transverse=self.pump.dephasing * self.pump.rate),
-            repump=Rates(h_to_up=self.repump.rate, h_to_down=self.repump.rate),
+                transverse=self.noise.gamma_tilde - self._dark,  # type: ignore[union-attr]
+                collective=self.optical_depth * gamma,
+            )
+        laser, light = self.laser, self.light
+        measured = None if self.noise is None else self.noise.gamma_tilde - self._dark
+        return Rates(
+            cooling=light.cooling,
+            heating=light.heating,
+            up_to_h=light.up_to_h,
+            down_to_h=light.down_to_h,
+            h_to_up=light.h_to_up,
+            h_to_down=light.h_to_down,
+            transverse=laser.transverse(light) if measured is None else measured,  # type: ignore[union-attr]
+            collective=laser.collective(light, self.optical_depth),  # type: ignore[union-attr]
         )
 
     def model(self) -> SpinEnsembles:
         """The equations of motion of both cells."""
         return assemble(self)
 
+    def light_checks(self) -> dict[str, Any]:
+        """What the rates of the laser rest on, see `atoms.validity`; empty where rates are given."""
+        if self.laser is None or self.vapour is None:
+            return {}
+        return light_checks(
+            self.line,
+            self.light,
+            detuning_hz=self.laser.detuning,
+            temperature=self.vapour.temperature,
+            larmor_hz=self.field.larmor_splitting,
+            optical_depth=self.optical_depth,
+            length=gaussian_length(self.vapour.area),
+            distance=self.vapour.distance,
+            pumped=self.pump_light is not None or self.pump.rate > 0,
+        )
+
     def problems(self) -> list[tuple[str, str]]:
         """Contradictions between fields: (key, sentence)."""
-        found = self.protocol.problems()
-        if self.cell.initial_up + self.cell.initial_down > 1 + 1e-12:
+        found = self.protocol.problems() + self._choices()
+        if found:
+            return found
+        if self.laser is not None:
+            found += self.vapour.problems()  # type: ignore[union-attr]
+            found += self.laser.problems(self.line, lambda: self.light)
+        elif self.vapour is not None:
+            found += self.vapour.problems()
+        if self.pump_light is not None:
+            found += self.pump_light.problems()
+        if found:
+            return found
+        start: Any = self.ensembles or self.vapour
+        down = getattr(start, "initial_down", None)
+        if down is not None and start.initial_up + down > 1 + 1e-12:
             text = "and `initial_down` are fractions of the same atoms: their sum must be at most 1"
             found.append(("ensembles.initial_up", text))
         if self.pump.rate > 0 and self.pump.dephasing < 1:
@@ -241,7 +248,7 @@ class CesiumCells:
                         "leaves open what the pump adds to Gamma-tilde: give at least 1, and gamma_tilde without pump"
                     )
                     found.append((f"protocol.segments.{k}.kind", text))
-        if self.noise.gamma_tilde < 2 / self.noise.t2_dark:
+        if self.noise is not None and self.noise.gamma_tilde < 2 / self.noise.t2_dark:
             found.append(
                 (
                     "noise.gamma_tilde",
@@ -249,6 +256,21 @@ class CesiumCells:
                     f"{2 / self.noise.t2_dark:g} /s, the rate in the dark",
                 )
             )
+        return found
+
+    def _choices(self) -> list[tuple[str, str]]:
+        """Alternatives of which exactly one must be there, and what goes with what."""
+        found = one_of(self, "ensembles", "vapour") + one_of(self, "drive", "laser")
+        found += one_of(self, "noise", "relaxation")
+        if not found and self.drive is not None and self.noise is None:
+            found.append(("relaxation", "goes with [laser]; with [drive] give [noise], where Gamma-tilde was measured"))
+        if not found and self.laser is not None and self.vapour is None:
+            found.append(("laser", "needs [vapour], the cross-section of the cell that its power is spread over"))
+        if not found and self.pump_light is not None:
+            if self.laser is None:
+                found.append(("pump_light", "goes with [vapour] and [laser]; with [drive] give [pump] and [repump]"))
+            elif self.pump.rate > 0 or self.repump.rate > 0:
+                found.append(("pump_light", "contradicts [pump] and [repump]: give one or the other"))
         return found
 
     def rate_problems(self) -> list[str]:
@@ -264,6 +286,7 @@ class CesiumCells:
                 f"Gamma-tilde = {total.transverse:.4g} /s is below cooling + heating + losses = {parts:.4g} /s, "
                 "which are part of it"
             )
-        if self.noise.t1_dark is not None and self.noise.t2_dark > 2 * self.noise.t1_dark:
+        times: Any = self._relaxation
+        if times.t1_dark is not None and times.t2_dark is not None and times.t2_dark > 2 * times.t1_dark:
             found.append("T2 in the dark exceeds 2 T1, which no noise process allows")
         return found

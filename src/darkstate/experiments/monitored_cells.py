@@ -100,6 +100,11 @@ class MonitoredCells:
         return self.noise.gamma_tilde / 2
 
     @property
+    def gamma_dark(self) -> Any:
+        """Amplitude rate of the transverse decay without light, 1/T2 [1/s]."""
+        return 1 / self.noise.t2_dark
+
+    @property
     def x(self) -> Any:
         """gamma_extra/gamma_s (000 Fig. 4b)."""
         return self.gamma_extra / self.gamma_s

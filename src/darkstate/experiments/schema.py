@@ -29,7 +29,9 @@ _ENDINGS = {
     "s": r"[0-9.)\s](s|ms|us|ns|µs|μs)\s*$",
     "W": r"[0-9.)\s][mnuµμ]?W\s*$",
     "K": r"[0-9.)\s][muµμ]?K\s*$",
-    "m": r"[0-9.)\s][mnuµμ]?m\s*$",
+    "m": r"[0-9.)\s][cmnuµμ]?m\s*$",
+    "T": r"[0-9.)\s][muµμ]?[TG]\s*$",
+    "rad": r"[0-9.)\s](m?rad|deg)\s*$",
 }
 
 _STRICT = ConfigDict(extra="forbid")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import isfinite, pi
 from typing import TYPE_CHECKING, Any
 
+from darkstate.experiments.alternatives import one_of
 from darkstate.experiments.hybrid_rates import HybridRates, OscillatorRates
 from darkstate.experiments.membranes import CounterMembrane, Membrane
 from darkstate.experiments.oscillators import Cell, Mechanics, Spin
@@ -170,7 +171,7 @@ class SpinMechanics:
 
     def problems(self) -> list[tuple[str, str]]:
         """Contradictions between fields: (key, sentence)."""
-        found = _one_of(self, "spin", "cell", "counter_membrane") + _one_of(self, "mechanics", "membrane")
+        found = one_of(self, "spin", "cell", "counter_membrane") + one_of(self, "mechanics", "membrane")
         for name in ("spin", "mechanics"):
             given = getattr(self, name)
             if given is not None and (given.rate is None) == (given.cooperativity is None):
@@ -233,7 +234,8 @@ def sideband_model(rates: HybridRates, mismatch: Any = 0.0) -> LinearSystem:
         rates: of both oscillators; mismatch: how much faster S rotates than M [rad/s].
 
     Example:
-        >>> from darkstate.experiments.hybrid_rates import OscillatorRates
+        >>> from darkstate.experiments.alternatives import one_of
+    from darkstate.experiments.hybrid_rates import OscillatorRates
         >>> one = OscillatorRates(rate=10.0, theta=0.8, linewidth=1.0, decoherence=1.0)
         >>> sideband_model(HybridRates(one, one, 0.1)).modes
         ('S', 'M')
@@ -259,17 +261,6 @@ def _couplings(oscillator: OscillatorRates) -> dict[str, Any]:
         "amplification": (abs(net) - net) / 2,
         "decoherence": oscillator.decoherence,
     }
-
-
-def _one_of(experiment: SpinMechanics, *names: str) -> list[tuple[str, str]]:
-    """A sentence unless exactly one of these sections is there."""
-    given = [name for name in names if getattr(experiment, name) is not None]
-    if len(given) == 1:
-        return []
-    choice = ", ".join(f"[{name}]" for name in names[:-1]) + f" and [{names[-1]}]"
-    if given:
-        return [(given[-1], f"contradicts {given[0]}: give exactly one of {choice}")]
-    return [(names[0], f"is missing: give exactly one of {choice}")]
 
 
 def _fast(rates: HybridRates, omega: float) -> list[str]:

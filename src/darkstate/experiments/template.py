@@ -32,6 +32,17 @@ PUBLISHED = {
 EXAMPLES = ("membrane-cell", "two-membranes")
 """Lab files that lend example numbers to sections the published one goes without."""
 
+_TEXTS = {
+    "1/s": "28 /s",
+    "Hz": "850 MHz",
+    "s": "15 ms",
+    "W": "20 uW",
+    "K": "4.2 K",
+    "m": "852 nm",
+    "T": "1 G",
+    "rad": "14 deg",
+}
+
 
 def template(kind: str, name: str) -> str:
     """The text of a new lab file.
@@ -51,7 +62,7 @@ def template(kind: str, name: str) -> str:
     lines = [
         f"# {name}: a lab file of darkstate. A value is a plain number or a text with a unit, as in",
         '# "28 /s", "0.193 /ms" or "2pi*5 kHz" (rate or angular frequency), "850 MHz" (frequency), "15 ms" (time),',
-        '# "20 uW" (power), "4.2 K" (temperature), "852 nm" (length); angles are plain numbers in radian.',
+        '# "20 uW" (power), "4.2 K" (temperature), "852 nm" (length), "0.9 G" (field), "14 deg" (angle).',
         '# An uncertainty is written with the value: "0.193(5) /ms" or "55 +- 2".',
         f"# The values in force are those of labs/{PUBLISHED[kind]}.toml: replace them by your own.",
         "# The ones commented out are defaults or examples.",
@@ -123,7 +134,16 @@ def _entry(section: type, key: str, spec: Spec, published: Mapping[str, Any]) ->
     needed = required or key in published
     if value is None:
         number = 1.5 if spec.admits(1.5) else 0.01
-        texts = {"1/s": "28 /s", "Hz": "850 MHz", "s": "15 ms", "W": "20 uW", "K": "4.2 K", "m": "852 nm"}
+        texts = {
+            "1/s": "28 /s",
+            "Hz": "850 MHz",
+            "s": "15 ms",
+            "W": "20 uW",
+            "K": "4.2 K",
+            "m": "852 nm",
+            "T": "1 G",
+            "rad": "14 deg",
+        }
         value = number if spec.unit == "1" else texts[spec.unit]
     elif not isinstance(value, str) and spec.unit != "1":
         value = format_si(value, spec.unit)

@@ -110,7 +110,9 @@ def second_cell(experiment: _E) -> _E:
 
     An experiment whose two systems have nothing in common (an empty `per_cell`) is given back as it is.
     """
-    return with_values(experiment, experiment.second) if experiment.per_cell else experiment  # type: ignore[attr-defined]
+    if not experiment.per_cell:  # type: ignore[attr-defined]
+        return experiment
+    return with_values(experiment, experiment.second).behind  # type: ignore[attr-defined]
 
 
 def couplings(z: Any) -> tuple[Any, Any]:
@@ -180,7 +182,7 @@ def assemble(experiment: Any) -> SpinEnsembles:
 def shared_warnings(experiment: Any, splitting_hz: float | None) -> list[str]:
     """What is implausible in any pair of cells: few atoms, sidebands that overlap."""
     found = []
-    atoms, depth = experiment.ensembles.atoms, experiment.ensembles.optical_depth
+    atoms, depth = experiment.cell.atoms, experiment.optical_depth
     if atoms < 100 * depth:
         found.append(
             f"{atoms:g} atoms are few for an optical depth of {depth:g}: the equations neglect terms of relative "

@@ -1,10 +1,21 @@
-"""Two ensembles of two-level atoms driven by one laser (001 Sec. III): parameters -> rates -> model -> witness."""
+"""Two ensembles of two-level atoms driven by one laser (001 Sec. III): parameters -> rates -> model -> witness.
+
+The light is given by its effective rates, [drive], or as a laser near a line of 171Yb, [laser]: an atom whose ground
+level has two states only.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+from darkstate.atoms.hyperfine import breit_rabi_hz
+from darkstate.atoms.light import LightRates
+from darkstate.atoms.species import Line, line
+from darkstate.atoms.validity import light_checks
+from darkstate.atoms.vapour import gaussian_length
+from darkstate.experiments.alternatives import one_of
+from darkstate.experiments.laboratory import YTTERBIUM, YtterbiumLaser
 from darkstate.experiments.two_cells import (
     CellModel,
     Cells,
@@ -114,6 +125,13 @@ class Field:
         doc="difference of the Larmor frequencies of the two ensembles",
         source="000 Fig. 3a",
     )
+    magnetic_field: float = parameter(
+        default=0.0,
+        unit="T",
+        symbol="B",
+        doc="magnetic field along x; counts with [laser] only, where hundreds of gauss make mu and nu differ",
+        source="001 Sec. III A",
+    )
 
 
 @pytree
@@ -121,7 +139,8 @@ class TwoLevelEnsembles:
     """Two ensembles of two-level atoms, one laser, one light path (001 Sec. III).
 
     Rates of each ensemble: cooling (1 + x) mu^2 Gamma, heating nu^2 Gamma, radiative dephasing
-    2[(1 + x) mu^2 + nu^2] Gamma plus Gamma_d_add, collective d Gamma; all but Gamma_d_add go off with their light.
+    2[(1 + x) mu^2 + nu^2] Gamma plus Gamma_d_add, collective d Gamma; all but Gamma_d_add go off with their light. With
+    `laser` the rates of the drive, its dephasing included, follow from light, field and atom.
     `second` holds what ensemble II has different, as {"section.parameter": value}.
 
     Example:
@@ -131,53 +150,118 @@ class TwoLevelEnsembles:
     """
 
     ensembles: Ensembles
-    drive: Drive
+    drive: Drive | None = None
     pump: Pump = Pump()
     noise: Noise = Noise()
     field: Field = Field()
     cells: Cells = Cells()
     protocol: Timing = Timing()
+    laser: YtterbiumLaser | None = None
     second: dict[str, Any] = dataclasses.field(default_factory=dict)
+    orientation: int = dataclasses.field(default=1, metadata={"static": True})  # of the spins that `cell` describes
 
-    per_cell = ("ensembles", "drive", "pump", "noise")
+    per_cell = ("ensembles", "drive", "pump", "noise", "laser")
     hyperfine_spin = 0.5
 
     @property
+    def behind(self) -> TwoLevelEnsembles:
+        """The experiment as ensemble II sees it: with a laser, spins against the field, light behind the optic."""
+        if self.laser is None:
+            return self
+        return dataclasses.replace(self, laser=self.laser.behind(), orientation=-1)
+
+    @property
+    def optical_depth(self) -> Any:
+        """d of one ensemble."""
+        return self.ensembles.optical_depth
+
+    @property
     def z(self) -> Any:
-        """Squeezing parameter, given or from Delta and Omega."""
-        if self.drive.z is not None:
-            return self.drive.z
-        return (self.drive.detuning / self.drive.larmor_splitting) ** 0.5  # type: ignore[operator]
+        """Squeezing parameter, given, from Delta and Omega, or from the light."""
+        if self.laser is not None:
+            return self.light.z
+        if self.drive.z is not None:  # type: ignore[union-attr]
+            return self.drive.z  # type: ignore[union-attr]
+        return (self.drive.detuning / self.drive.larmor_splitting) ** 0.5  # type: ignore[operator, union-attr]
+
+    @property
+    def line(self) -> Line:
+        """The line the laser is near."""
+        return line(YTTERBIUM, "1S0-3P1")
+
+    @property
+    def light(self) -> LightRates:
+        """What the laser does to the ensemble."""
+        laser: Any = self.laser
+        return laser.rates(self.line, laser.width * laser.width, self.field.magnetic_field, self.orientation)
+
+    @property
+    def larmor_splitting(self) -> Any:
+        """Zeeman splitting of the ground level, or None where it is not known [Hz]."""
+        if self.laser is None:
+            return self.drive.larmor_splitting  # type: ignore[union-attr]
+        up, down = (breit_rabi_hz(self.line.species, 0.5, m, self.field.magnetic_field) for m in (0.5, -0.5))
+        return abs(up - down)
 
     @property
     def cell(self) -> CellModel:
-        """Ensemble I as plain numbers."""
-        gamma, x = self.drive.rate, self.pump.x
-        mu2, nu2 = (c * c for c in couplings(self.z))
-        p = self.ensembles.initial_polarization
+        """One ensemble as plain numbers."""
+        mu2, p = couplings(self.z)[0] ** 2, self.ensembles.initial_polarization
+        drive, gamma = self._drive
+        pumped = self.pump.x * mu2 * gamma
         return CellModel(
             atoms=self.ensembles.atoms,
             z=self.z,
             initial_up=(1 + p) / 2,
             initial_down=(1 - p) / 2,
             dark=Rates(transverse=self.noise.gamma_d_add * gamma),
-            drive=Rates(
-                cooling=mu2 * gamma,
-                heating=nu2 * gamma,
-                transverse=3 * (mu2 + nu2) * gamma,
-                collective=self.ensembles.optical_depth * gamma,
-            ),
-            pump=Rates(cooling=x * mu2 * gamma, transverse=3 * x * mu2 * gamma),
+            drive=drive,
+            pump=Rates(cooling=pumped, transverse=3 * pumped),
             repump=Rates(),
         )
+
+    @property
+    def _drive(self) -> tuple[Rates, Any]:
+        """What the drive does, by effective rates or from the laser, and Gamma."""
+        if self.laser is not None:
+            light = self.light
+            collective = self.laser.collective(light, self.optical_depth)
+            transverse = self.laser.transverse(light)
+            return Rates(light.cooling, light.heating, transverse=transverse, collective=collective), light.gamma
+        gamma = self.drive.rate  # type: ignore[union-attr]
+        mu2, nu2 = (c * c for c in couplings(self.z))
+        return Rates(
+            cooling=mu2 * gamma,
+            heating=nu2 * gamma,
+            transverse=3 * (mu2 + nu2) * gamma,
+            collective=self.optical_depth * gamma,
+        ), gamma
 
     def model(self) -> SpinEnsembles:
         """The equations of motion of both ensembles."""
         return assemble(self)
 
+    def light_checks(self) -> dict[str, Any]:
+        """What the rates of the laser rest on, see `atoms.validity`; empty where rates are given."""
+        if self.laser is None:
+            return {}
+        return light_checks(
+            self.line,
+            self.light,
+            detuning_hz=self.laser.detuning,
+            temperature=self.laser.temperature,
+            larmor_hz=self.larmor_splitting,
+            optical_depth=self.optical_depth,
+            length=gaussian_length(self.laser.width * self.laser.width),
+            distance=self.laser.distance,
+            pumped=self.pump.x > 0,
+        )
+
     def problems(self) -> list[tuple[str, str]]:
         """Contradictions between fields: (key, sentence)."""
-        found = self.protocol.problems()
+        found = self.protocol.problems() + one_of(self, "drive", "laser")
+        if self.drive is None or self.laser is not None:
+            return found or self._laser_problems()
         pair = (self.drive.detuning, self.drive.larmor_splitting)
         if self.drive.z is None and None in pair:
             found.append(("drive.z", "is missing: give `z`, or both `detuning` and `larmor_splitting`"))
@@ -187,10 +271,23 @@ class TwoLevelEnsembles:
             found.append(("drive.detuning", "must be at least `larmor_splitting`, since Z = sqrt(Delta/Omega) >= 1"))
         return found
 
+    def _laser_problems(self) -> list[tuple[str, str]]:
+        laser: Any = self.laser
+        found = laser.problems(self.line, lambda: self.light)
+        if found and self.orientation == -1:
+            text = f'= "{laser.between}" leaves ensemble II heated (|nu| >= |mu|): take the other optic or detuning'
+            return [("laser.between", text)]
+        if not found and self.orientation == 1:
+            one, two = self.light, self.behind.light
+            if one.passive * one.active * two.passive * two.active < 0:
+                text = f'= "{laser.between}" gives mu nu of both ensembles opposite signs, and so no common dark state'
+                found = [("laser.between", text)]
+        return found
+
     def rate_problems(self) -> list[str]:
         """Rates that are no numbers, one sentence each."""
         return rate_problems(self)
 
     def warnings(self) -> list[str]:
         """What is allowed but implausible."""
-        return shared_warnings(self, self.drive.larmor_splitting)
+        return shared_warnings(self, self.larmor_splitting)

@@ -9,7 +9,7 @@ import numpy as np
 from darkstate.experiments.cesium_cells import CesiumCells
 from darkstate.experiments.labfile import Lab
 from darkstate.records.calibration import Calibration, Quantity
-from darkstate.report.recording import lab_calibration
+from darkstate.report.recording import by_effective_rates, lab_calibration
 
 LIMIT = 3.0
 """Standard deviations up to which two numbers agree."""
@@ -91,6 +91,7 @@ def overrides_from(lab: Lab, calibration: Calibration) -> tuple[str, ...]:
         >>> overrides_from(lab, lab_calibration(lab))
         ('drive.rate=2 /s', 'noise.gamma_tilde=110 /s', 'drive.z=2.5', 'detection.efficiency=1')
     """
+    by_effective_rates(lab)
     e = lab.experiment
     s, extra = calibration.rates
     start = e.cell.initial_up - e.cell.initial_down if isinstance(e, CesiumCells) else 1.0

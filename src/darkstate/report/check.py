@@ -173,7 +173,7 @@ def _monitored(experiment: MonitoredCells) -> list[tuple[str, ...]]:
 def _ensembles(experiment: TwoCells, own: Experiment) -> list[tuple[str, ...]]:
     """Couplings and rates of ensemble I, and of ensemble II where it differs."""
     assert isinstance(own, TwoCells)
-    differs = bool(experiment.second)
+    differs = own != experiment
     first, second = experiment.cell, own.cell
     rows = [("quantity", "ensemble I", *(("ensemble II",) if differs else ()), "meaning")]
 

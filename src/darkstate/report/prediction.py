@@ -26,8 +26,10 @@ from darkstate.experiments.values import value_at, with_values
 from darkstate.report.data import Points, read_points
 from darkstate.report.hybrid import HybridPrediction, predict_hybrid
 from darkstate.report.monitored import MonitoredPrediction, predict_monitored
+from darkstate.report.power import PowerScan, power_scan
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure, separable_line
 from darkstate.report.text import headline, in_words, with_error
+from darkstate.solve.checks import LIMITS
 from darkstate.solve.evolve import evolve, fastest, substeps_for
 from darkstate.solve.methods import MomentEquations
 from darkstate.solve.solution import Solution
@@ -50,6 +52,8 @@ class Prediction:
         xi: EPR variance over time with its standard uncertainty [t]; steady_xi: the same for the steady state.
         window: minimum and the time window below 1.
         points: measured points, if given.
+        power: xi against drive power, where the lab file has a laser.
+        light: outcome of what the rates of the laser rest on, and the checks beyond their limits.
     """
 
     lab: Lab
@@ -59,6 +63,13 @@ class Prediction:
     steady_xi: WitnessValue
     window: Window
     points: Points | None = None
+    power: PowerScan | None = None
+    light: tuple[Outcome, tuple[str, ...]] = (Outcome.ok, ())
+
+    @property
+    def outcome(self) -> Outcome:
+        """Of the solution and of what its rates rest on, the worse one."""
+        return max(Outcome(int(self.solution.outcome)), self.light[0])
 
     @property
     def times(self) -> np.ndarray:
@@ -83,7 +94,7 @@ class Prediction:
     @property
     def verdict(self) -> str:
         """One sentence; a bad outcome gives no verdict."""
-        outcome = Outcome(int(self.solution.outcome))
+        outcome = self.outcome
         said = self.minimum.verdict if outcome is Outcome.ok else f"no verdict ({outcome.name})"
         return f"{said}: smallest xi = {with_error(self.minimum)}, separable states have xi >= 1"
 
@@ -120,6 +131,14 @@ class Prediction:
             data["xi_err"] = ("t", self.xi.uncertainty, {"units": "1", "long_name": "standard uncertainty of xi"})
         data["xi_steady"] = ((), float(self.steady_xi.value), {"units": "1", "long_name": "steady state, light on"})
         data["outcome_steady"] = ((), int(self.steady.outcome), {"flag_meanings": " ".join(o.name for o in Outcome)})
+        if self.power is not None:
+            watts = {"units": "W", "long_name": "drive power"}
+            data = data.assign_coords(power=("power", self.power.power, watts))
+            for name, values, text in (
+                ("xi_min_power", self.power.xi_min, "smallest xi(t) against drive power"),
+                ("xi_steady_power", self.power.xi_steady, "xi of the steady state against drive power"),
+            ):
+                data[name] = ("power", values, {"units": "1", "long_name": text})
         lab = self.lab
         data.attrs = {
             **provenance.attrs(source=lab.path, lab_digest=lab.digest, case=lab.case, overrides=lab.overrides),
@@ -225,6 +244,8 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction | HybridP
         steady_xi=WitnessValue(steady_xi, steady_err),
         window=window(times, xi, borders=borders),
         points=points,
+        power=power_scan(experiment),
+        light=_light(experiment),
     )
 
 
@@ -239,6 +260,13 @@ def predict_cases(labs: dict[str, Lab], *, data: str | Path | None = None) -> Pr
     found = {case: predict(lab, data=data) for case, lab in labs.items()}
     over_time = {case: p for case, p in found.items() if isinstance(p, Prediction)}
     return Predictions(over_time) if over_time else Separate(found)
+
+
+def _light(experiment: TwoCells) -> tuple[Outcome, tuple[str, ...]]:
+    """Outcome of the checks of the light, the worse ensemble counts, and the checks beyond their limits."""
+    first, second = experiment.light_checks(), second_cell(experiment).light_checks()
+    beyond = tuple(n for n in first if not max(float(first[n]), float(second[n])) <= LIMITS[n][0])
+    return (Outcome.outside_validity if beyond else Outcome.ok), beyond
 
 
 def _grid(experiment: TwoCells) -> tuple[np.ndarray, list[float]]:
@@ -298,7 +326,7 @@ def _table(p: Prediction) -> str:
     else:
         length = (w.closes - w.opens) * scale
         span = f"from {w.opens * scale:.3g} to {w.closes * scale:.4g} {unit} ({length:.3g} {unit})"
-    outcome, steady = Outcome(int(p.solution.outcome)), Outcome(int(p.steady.outcome))
+    outcome, steady = p.outcome, Outcome(int(p.steady.outcome))
     checks = {k: float(v) for k, v in p.solution.checks.items()}
     rows = [
         ("smallest xi", f"{with_error(p.minimum)} ({float(p.minimum.decibel):+.2f} dB) at {w.at * scale:.3g} {unit}"),
@@ -314,6 +342,10 @@ def _table(p: Prediction) -> str:
             f"numerical error {checks['numerical_error']:.0e}",
         ),
     ]
+    if p.light[1]:
+        rows.append(("rates", f"beyond their limits: {', '.join(p.light[1])}; `darkstate rates` shows the figures"))
+    if p.power is not None:
+        rows += p.power.rows
     if p.lab.uncertainties:
         rows.append(("uncertainty", f"of {', '.join(p.lab.uncertainties)}; all else is taken as exact"))
     gain, xi_g = p.best_gain
@@ -346,6 +378,11 @@ def _save(cases: dict[str, Prediction], data: xr.Dataset, folder: Path) -> list[
         ax.legend()
     written += save_figure(figure, folder / "prediction", ("png", "pdf"))
     written.append(write_atomic(folder / "prediction.csv", _csv(cases)))
+    scans = {case: p.power for case, p in cases.items() if p.power is not None}
+    for case, scan in scans.items():
+        figure, (ax,) = new_figure()
+        scan.plot(ax)
+        written += save_figure(figure, folder / (f"power-{case}" if several else "power"))
     return written
 
 

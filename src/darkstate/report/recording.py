@@ -93,15 +93,15 @@ def cells_of(lab: Lab, duration: float) -> Cells:
     e = lab.experiment
     if isinstance(e, MonitoredCells):
         rates = {"gamma_s": float(e.gamma_s), "gamma_extra": float(e.gamma_extra)}
-        return Cells(z=float(e.z), **rates, bath=float(e.bath.variance), gamma_dark=1 / float(e.noise.t2_dark))
+        return Cells(z=float(e.z), **rates, bath=float(e.bath.variance), gamma_dark=float(e.gamma_dark))
     times, xi, s, extra, w = _course(lab, duration)
     return Cells(
-        z=float(e.drive.z),
+        z=float(e.z),
         gamma_s=s,
         gamma_extra=extra,
         bath=w,
         xi=float(xi[0]),
-        gamma_dark=1 / float(e.noise.t2_dark),
+        gamma_dark=float(e.gamma_dark),
         times=times,
     )
 
@@ -151,13 +151,13 @@ def _numbers(lab: Lab) -> dict[str, float]:
         _, _, course, extra, bath = _course(lab, _duration(lab))
         s, w = float(course[0]), float(bath[0])
     return {
-        "z": float(e.drive.z),
+        "z": float(e.z),
         "gamma": s + extra,
-        "kappa2": float(coupling(float(e.drive.z), s, extra, probe)),
+        "kappa2": float(coupling(float(e.z), s, extra, probe)),
         "kappa2_duration": float(probe),
         "efficiency": float(e.detection.efficiency),
         "bath": float(w),
-        "gamma_dark": 1 / float(e.noise.t2_dark),
+        "gamma_dark": float(e.gamma_dark),
         **({"electronic_noise": noise} if noise else {}),
     }
 
@@ -176,7 +176,20 @@ def _acquisition(lab: Lab) -> Any:
         raise InputError(
             [f"{lab.name} describes another system; records are simulated for cesium_cells and monitored_cells"]
         )
+    by_effective_rates(lab)
     return e.acquisition
+
+
+def by_effective_rates(lab: Lab) -> None:
+    """Refuse a lab file of caesium cells in laboratory numbers, which knows no single Z, Gamma and Gamma-tilde.
+
+    Raises:
+        InputError: it does not give [ensembles], [drive] and [noise].
+    """
+    e = lab.experiment
+    if isinstance(e, CesiumCells) and None in (e.ensembles, e.drive, e.noise):
+        text = "records need effective rates: give [ensembles], [drive] and [noise] as `darkstate rates` prints them"
+        raise InputError([f"{lab.name}: {text}"])
 
 
 def _duration(lab: Lab) -> float:
@@ -202,7 +215,7 @@ def _course(lab: Lab, duration: float) -> tuple[np.ndarray, np.ndarray, np.ndarr
     share = np.asarray(state.moments.up - state.moments.down)[:, 0]
     s = e.cell.total.collective * share / 2
     extra = float(e.cell.total.transverse) / 2
-    w = (np.gradient(xi, times, edge_order=2) + 2 * (s + extra) * xi - 2 * s / e.drive.z**2) / (2 * extra)
+    w = (np.gradient(xi, times, edge_order=2) + 2 * (s + extra) * xi - 2 * s / e.z**2) / (2 * extra)
     return times, xi, s, extra, np.maximum(w, 0.0)
 
 

@@ -14,6 +14,7 @@ adiabatic_cavity       g/kappa of a cavity that is taken to follow its membrane
 rounding               rounding error of a steady covariance, relative: drift times the longest relaxation time
 commutators            how far a linear system is from keeping its commutators, relative
 empty                  fraction of the atoms a steady state has lost from the two-level subsystem
+doppler ... distance   what effective rates of light and vapour rest on, see `atoms.validity`
 """
 
 from __future__ import annotations
@@ -40,6 +41,16 @@ LIMITS: dict[str, tuple[float, Outcome]] = {
     "rounding": (1e-8, Outcome.not_converged),
     "commutators": (1e-9, Outcome.unphysical_covariance),
     "growth_rate": (-1e-300, Outcome.unstable),
+    # 001 and 002 work at 700 and 850 MHz from the line at room temperature: 0.16 and 0.10
+    "doppler": (0.2, Outcome.outside_validity),
+    "linewidth": (1e-3, Outcome.outside_validity),
+    "elimination": (1e-3, Outcome.outside_validity),
+    "sidebands": (0.1, Outcome.outside_validity),
+    "excited": (0.01, Outcome.outside_validity),
+    "leak": (0.1, Outcome.outside_validity),
+    "pump_collective": (1.0, Outcome.outside_validity),
+    "motion": (0.1, Outcome.outside_validity),
+    "distance": (0.1, Outcome.outside_validity),
 }
 """Largest value each check may have, and the outcome beyond it; `numerical_error` has the method's tolerance."""
 

@@ -17,6 +17,9 @@ RECORD_FIGURES = {
 FIGURES = {
     "muschik2011-fig3": "steady-state xi against Z, by dephasing rate (001 Fig. 3); polarisation (inset of Fig. 4)",
     "muschik2011-fig4": "xi at the best Z, and that Z, against the pump parameter x (001 Fig. 4)",
+    "muschik2011-fig7": "steady-state xi of caesium against the repump light, 95 % pump rule (001 Fig. 7)",
+    "muschik2011-fig8": "xi of caesium over time without repump light, t in 1/Gamma (001 Fig. 8)",
+    "muschik2011-z": "squeezing parameter Z against detuning, x and y light, Cs and Rb D2 (001 Sec. IV A)",
     "krauter2011-fig2a": "variance and mean spin over time, case a (002 Fig. 2a)",
     "krauter2011-fig2b": "xi over time for optical depths 35 and 55, and without drive (002 Fig. 2b)",
     "krauter2011-fig2c": "xi over time with pump light, and its decay after the drive stops (002 Fig. 2c)",

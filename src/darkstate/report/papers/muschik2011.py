@@ -1,15 +1,21 @@
-"""Figures 3 and 4 of Muschik, Polzik and Cirac, Phys. Rev. A 83, 052312 (2011), here 001: steady states."""
+"""Figures 3, 4, 7, 8 of Muschik, Polzik and Cirac, Phys. Rev. A 83, 052312 (2011), here 001, and Z of alkali lines."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from darkstate.atoms.light import light_rates
+from darkstate.atoms.species import line
+from darkstate.atoms.validity import nearest_detuning
 from darkstate.backend import jax, jnp
 from darkstate.experiments.values import with_values
 from darkstate.report.papers.curves import dataset, lab
 from darkstate.report.style import COLOURS, DASHES, new_figure, separable_line
+from darkstate.solve.evolve import evolve
+from darkstate.solve.methods import AdiabaticClosedForm, MomentEquations
 from darkstate.solve.optimum import optimum
 from darkstate.solve.steady_state import steady_state
 from darkstate.spins.state import SpinState
@@ -21,6 +27,12 @@ if TYPE_CHECKING:
 
 DEPHASING = (0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0)
 """Gamma_d_add in units of Gamma."""
+
+VARIANTS_OF_RAYLEIGH = {"V1": "elastic rates added (001)", "V3": "elastic amplitudes subtracted"}
+"""Variants of the dephasing by elastic scattering, and what panels call them."""
+
+LINES = {"133Cs-D2": ("133Cs", "D2"), "87Rb-D2": ("87Rb", "D2"), "85Rb-D2": ("85Rb", "D2")}
+"""Lines of the figure of Z."""
 
 Z_RANGE = (1.0, 5.0)
 DEPHASING_AXIS = ("gamma_d_add", list(DEPHASING), {"units": "1", "long_name": "added dephasing, in units of Gamma"})
@@ -94,4 +106,122 @@ def fig4() -> tuple[xr.Dataset, Figure]:
     left.set(xlim=(0, 10), ylim=(0.7, 1.05), xlabel="pump parameter $x$", ylabel=r"$\xi_\infty$ at the best $Z$")
     right.set(xlim=(0, 10), xlabel="pump parameter $x$", ylabel="best $Z$")
     right.legend(title=r"$\Gamma_d^{\rm add}/\Gamma$", title_fontsize=6.5)
+    return data, figure
+
+
+def _cesium(variant: str, dephasing: Any, repump: Any) -> Any:
+    values = {"laser.rayleigh": variant, "laser.gamma_d_add": dephasing, "pump_light.repump_ratio": repump}
+    return with_values(lab("muschik2011-cesium"), values)
+
+
+def fig7() -> tuple[xr.Dataset, Figure]:
+    """Steady-state xi of caesium against the repump light, with the weakest pump that keeps 95 % in |up>."""
+    repump, dephasing = jnp.linspace(0.01, 1.0, 100), (0.0, 2.0, 5.0, 10.0, 20.0)
+
+    def xi(variant: str, dephasing: Any, x: Any) -> Any:
+        return epr_variance(steady_state(_cesium(variant, dephasing, x).model(), throw=False).state).value
+
+    curves = [
+        jax.jit(jax.vmap(jax.vmap(partial(xi, variant), (None, 0)), (0, None)))(jnp.array(dephasing), repump)
+        for variant in VARIANTS_OF_RAYLEIGH
+    ]
+    data = dataset(
+        {"xi": (("variant", "gamma_d_add", "x_repump"), np.stack(curves), "steady-state EPR variance, d = 30")},
+        {
+            "variant": ("variant", list(VARIANTS_OF_RAYLEIGH), {"long_name": "dephasing by elastic scattering"}),
+            "gamma_d_add": (
+                "gamma_d_add",
+                list(dephasing),
+                {"units": "1", "long_name": "added dephasing, in units of Gamma"},
+            ),
+            "x_repump": ("x_repump", np.asarray(repump), {"units": "1", "long_name": "Omega_repump^2/Omega_pump^2"}),
+        },
+        source="muschik2011-cesium",
+    )
+    figure, axes = new_figure(2)
+    for ax, (variant, title) in zip(axes, VARIANTS_OF_RAYLEIGH.items(), strict=True):
+        for k, g in enumerate(dephasing):
+            ax.plot(
+                repump, data.xi.sel(variant=variant, gamma_d_add=g), DASHES[k % 4], color=COLOURS[k], label=f"{g:g}"
+            )
+        separable_line(ax)
+        ax.set(xlim=(0, 1), ylim=(0.7, 1.1), title=title)
+        ax.set(xlabel=r"repump parameter $x_{\rm repump}$", ylabel=r"steady-state $\xi_\infty$")
+    axes[1].legend(title=r"$\Gamma_d^{\rm add}/\Gamma$", title_fontsize=6.5, ncols=2)
+    return data, figure
+
+
+def fig8() -> tuple[xr.Dataset, Figure]:
+    """xi of caesium over time without repump light: a quasi-steady state, then the loss of the atoms."""
+    dephasing, t = (0.0, 2.0, 5.0, 10.0, 20.0), jnp.linspace(0.0, 1.0, 401)
+
+    def xi(variant: str, method: Any, dephasing: Any) -> Any:
+        experiment = _cesium(variant, dephasing, 0.0)
+        state = evolve(experiment.model(), t / experiment.light.gamma, method=method, throw=False).state
+        return epr_variance(state).value
+
+    methods = {"xi": MomentEquations(substeps=8), "xi_eq21": AdiabaticClosedForm()}
+    curves = {
+        name: np.stack([jax.jit(jax.vmap(partial(xi, v, method)))(jnp.array(dephasing)) for v in VARIANTS_OF_RAYLEIGH])
+        for name, method in methods.items()
+    }
+    axes_of = ("variant", "gamma_d_add", "t")
+    data = dataset(
+        {
+            "xi": (axes_of, curves["xi"], "EPR variance without repump light, corrected equations"),
+            "xi_eq21": (axes_of, curves["xi_eq21"], "the same by the paper's closed form (21), (23)"),
+        },
+        {
+            "variant": ("variant", list(VARIANTS_OF_RAYLEIGH), {"long_name": "dephasing by elastic scattering"}),
+            "gamma_d_add": (
+                "gamma_d_add",
+                list(dephasing),
+                {"units": "1", "long_name": "added dephasing, in units of Gamma"},
+            ),
+            "t": ("t", np.asarray(t), {"units": "1/Gamma", "long_name": "time"}),
+        },
+        source="muschik2011-cesium",
+    )
+    figure, axes = new_figure(2)
+    for ax, (variant, title) in zip(axes, VARIANTS_OF_RAYLEIGH.items(), strict=True):
+        for k, g in enumerate(dephasing):
+            ax.plot(t, data.xi.sel(variant=variant, gamma_d_add=g), DASHES[k % 4], color=COLOURS[k], label=f"{g:g}")
+        separable_line(ax)
+        ax.set(xlim=(0, 1), ylim=(0.7, 1.1), title=title, xlabel=r"time $t$ (1/$\Gamma$)", ylabel=r"$\xi(t)$")
+    axes[1].legend(title=r"$\Gamma_d^{\rm add}/\Gamma$", title_fontsize=6.5, ncols=2)
+    return data, figure
+
+
+def z() -> tuple[xr.Dataset, Figure]:
+    """Z against detuning for x and y light on the D2 lines, without a field; nan where |nu| >= |mu| or on resonance."""
+    detuning = jnp.linspace(-2000.0, 2000.0, 801)
+
+    def curve(name: str, polarization: str) -> np.ndarray:
+        atomic_line = line(*LINES[name])
+        rates = light_rates(atomic_line, detuning_hz=1e6 * detuning, polarization=polarization, rabi=1.0)
+        away = nearest_detuning(atomic_line, 1e6 * detuning)
+        found = np.where(away > atomic_line.natural_width / (4 * np.pi), rates.z, np.nan)
+        return np.where(np.isfinite(found), found, np.nan)
+
+    values = np.array([[curve(name, p) for p in ("x", "y")] for name in LINES])
+    data = dataset(
+        {"z": (("species", "polarization", "detuning_mhz"), values, "squeezing parameter Z = 1/(|mu| - |nu|)")},
+        {
+            "species": ("species", list(LINES), {"long_name": "line"}),
+            "polarization": ("polarization", ["x", "y"], {"long_name": "polarisation: x along the field, y across it"}),
+            "detuning_mhz": (
+                "detuning_mhz",
+                np.asarray(detuning),
+                {"units": "MHz", "long_name": "detuning from F = I + 1/2 to the highest F', positive = blue"},
+            ),
+        },
+        source="muschik2011-cesium",
+    )
+    figure, axes = new_figure(2)
+    for ax, p in zip(axes, ("y", "x"), strict=True):
+        for k, name in enumerate(LINES):
+            ax.plot(detuning, data.z.sel(species=name, polarization=p), DASHES[k], color=COLOURS[k], label=name)
+        ax.set(xlim=(-2000, 2000), ylim=(1, 5), title=f"{p} light", xlabel="detuning (MHz)")
+        ax.set(ylabel="squeezing parameter $Z$")
+    axes[0].legend(loc="upper left")
     return data, figure

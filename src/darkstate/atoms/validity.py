@@ -1,0 +1,96 @@
+"""How far the effective rates may be trusted: figures that must be small, one per approximation of 001 Sec. III.
+
+doppler          3 (sigma_D/Delta)^2, relative change of a rate ~ 1/Delta^2 by the Doppler shifts of a warm gas
+linewidth        (gamma_LW/2 Delta)^2, absorption against dispersion
+elimination      fastest effective rate/|Delta|, adiabatic elimination of the excited level
+sidebands        fastest effective rate/Larmor frequency, upper and lower sideband as independent reservoirs
+excited          share of the atoms in the excited level
+leak             loss of |up> to sublevels outside the three-level model, over all rates at which it is left
+pump_collective  (gamma_LW d/2 pi delta_D)^2, collective scattering of resonant pump light (001 App. C 2)
+motion           fastest effective rate x L/v, averaging over the positions of moving atoms
+distance         R/(k_L L^2), diffraction between the cells
+
+Delta is the detuning from the nearest line. The limits stand in `solve.checks`.
+"""
+
+from __future__ import annotations
+
+from math import log, pi, sqrt
+from typing import Any
+
+from darkstate.atoms.dipole import motion_checks
+from darkstate.atoms.hyperfine import excited_hz, excited_levels
+from darkstate.atoms.light import LightRates
+from darkstate.atoms.species import Line
+from darkstate.atoms.vapour import doppler_width, mean_speed
+from darkstate.elementary import where
+
+
+def nearest_detuning(line: Line, detuning_hz: Any) -> Any:
+    """Distance of light from the nearest line F = I + J -> F' without a field [Hz].
+
+    Example:
+        >>> from darkstate.atoms.species import line
+        >>> nearest_detuning(line("133Cs", "D2"), -250e6) / 1e6  # F' = 4 lies 251.0916 MHz below F' = 5
+        1.0916...
+    """
+    distance: Any = None
+    for f in excited_levels(line, 0.0 if line.species.spin % 1 == 0 else 0.5):
+        if abs(f - line.species.spin) <= 1:
+            here = abs(detuning_hz - excited_hz(line, f))
+            distance = here if distance is None else where(here < distance, here, distance)
+    return distance
+
+
+def light_checks(
+    line: Line,
+    light: LightRates,
+    *,
+    detuning_hz: Any,
+    temperature: Any,
+    larmor_hz: Any,
+    optical_depth: Any,
+    length: Any,
+    distance: Any,
+    pumped: bool,
+) -> dict[str, Any]:
+    """The figures of this file for one ensemble; each must be small.
+
+    Args:
+        line, light, detuning_hz: the drive; temperature: of the gas [K]; larmor_hz: Zeeman splitting [Hz].
+        optical_depth: d; length: L of a Gaussian ensemble [m]; distance: R between the cells [m].
+        pumped: whether resonant pump light is on.
+
+    Example:
+        >>> from darkstate.atoms.light import light_rates
+        >>> from darkstate.atoms.species import line
+        >>> d2 = line("133Cs", "D2")
+        >>> light = light_rates(d2, detuning_hz=850e6, polarization="y", rabi=1.2e7)
+        >>> found = light_checks(d2, light, detuning_hz=850e6, temperature=293.0, larmor_hz=322e3, optical_depth=55,
+        ...     length=0.009, distance=0.5, pumped=True)
+        >>> round(found["doppler"], 3), round(found["pump_collective"], 2)
+        (0.105, 0.59)
+    """
+    delta_hz, mass = nearest_detuning(line, detuning_hz), line.species.mass
+    doppler = doppler_width(line.wavelength, mass, temperature)
+    width_hz = line.natural_width / (2 * pi)
+    fastest = optical_depth * light.gamma + light.transverse()
+    left = light.leak + light.heating + light.up_to_h
+    found = {
+        "doppler": 3 * (doppler / sqrt(8 * log(2)) / delta_hz) ** 2,
+        "linewidth": (width_hz / (2 * delta_hz)) ** 2,
+        "elimination": fastest / (2 * pi * delta_hz),
+        "sidebands": fastest / (2 * pi * larmor_hz),
+        "excited": light.excited,
+        "leak": light.leak / left,
+        **motion_checks(
+            rate=fastest,
+            length=length,
+            speed=mean_speed(mass, temperature),
+            wavenumber=line.wavenumber,
+            distance=distance,
+        ),
+    }
+    if pumped:
+        found["pump_collective"] = (width_hz * optical_depth / doppler) ** 2
+    return found

@@ -1,0 +1,116 @@
+"""How much drive power is best: xi of a laboratory against the power of its laser, everything else as it is.
+
+Light makes all of its rates together, relaxation in the dark stays: more power is better against the dark, until what
+does not scale with it (pump light, the Larmor splitting) sets the limit. Down: `solve`; up: `prediction`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from darkstate.backend import jax, jnp
+from darkstate.experiments import TwoCells
+from darkstate.experiments.two_cells import second_cell
+from darkstate.experiments.values import with_values
+from darkstate.report.style import COLOURS, DASHES, separable_line
+from darkstate.solve.evolve import evolve, fastest, substeps_for
+from darkstate.solve.methods import MomentEquations
+from darkstate.solve.steady_state import steady_state
+from darkstate.witness.epr import epr_variance
+
+POINTS = 41
+SPAN = 10.0
+"""The scan runs from a tenth of the laboratory's power to ten times it."""
+
+
+@dataclass(frozen=True)
+class PowerScan:
+    """xi against drive power.
+
+    Args:
+        power: [power; W]; at: of the laboratory [W].
+        xi_min: smallest xi(t) of the protocol [power]; xi_steady: of the steady state with all light on [power].
+    """
+
+    power: np.ndarray
+    at: float
+    xi_min: np.ndarray
+    xi_steady: np.ndarray
+
+    def best(self, xi: np.ndarray) -> tuple[float, float, bool]:
+        """Power of the smallest value [W], the value, and whether it lies inside the scan."""
+        k = int(np.nanargmin(xi))
+        return float(self.power[k]), float(xi[k]), 0 < k < len(xi) - 1
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """Lines for the table of a prediction."""
+        scanned = f"{1e3 * self.power[0]:.3g} to {1e3 * self.power[-1]:.3g} mW scanned"
+        rows = [("drive power", f"{scanned}: {self._said(self.xi_min)}")]
+        if self.xi_steady.min() < 1:
+            rows.append(("", f"steady state: {self._said(self.xi_steady)}"))
+        return rows
+
+    def _said(self, xi: np.ndarray) -> str:
+        power, value, inside = self.best(xi)
+        if np.ptp(xi) < 1e-4:
+            return f"xi = {value:.4f} at every power, since all rates scale with it"
+        if inside:
+            return f"smallest xi = {value:.4f} at {1e3 * power:.3g} mW"
+        more = "more" if power > self.at else "less"
+        return f"no optimum, {more} is better, down to xi = {value:.4f} at {1e3 * power:.3g} mW"
+
+    def plot(self, ax: Any) -> None:
+        """Draw xi against power, the steady state too where it is entangled, and the laboratory's power."""
+        curves = [(self.xi_min, "smallest ξ(t)")]
+        if self.xi_steady.min() < 1:
+            curves.append((self.xi_steady, "steady state"))
+        for k, (xi, label) in enumerate(curves):
+            ax.plot(1e3 * self.power, xi, DASHES[k], color=COLOURS[k], label=label)
+        ax.axvline(1e3 * self.at, color="0.6", linewidth=0.8)
+        ax.annotate("as it is", (1e3 * self.at, 0.02), xycoords=("data", "axes fraction"), xytext=(2, 0),
+                    textcoords="offset points", fontsize=6, color="0.35")  # fmt: skip
+        ends = [float(np.nanmin(xi)) for xi, _ in curves]
+        ax.set(xscale="log", xlim=(1e3 * self.power[0], 1e3 * self.power[-1]), ylim=(min(ends) - 0.05, 1.15))
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.set(xlabel="drive power $P$ (mW)", ylabel="EPR variance ξ")
+        separable_line(ax)
+        ax.legend(loc="upper right")
+
+
+def power_scan(experiment: TwoCells) -> PowerScan | None:
+    """Scan the power of the laser; None where the lab file has no laser, or a protocol of several segments.
+
+    Example:
+        >>> import darkstate as ds
+        >>> scan = power_scan(ds.load(ds.shipped_labs()["krauter2011-lab"]).experiment)
+        >>> bool(np.all(np.diff(scan.xi_min) < 0))  # scattering alone gives no optimum: more power is better
+        True
+    """
+    if experiment.laser is None or experiment.protocol.duration is None:
+        return None
+    at = float(experiment.laser.power)
+    power = at * np.geomspace(1 / SPAN, SPAN, POINTS)
+    times = np.linspace(0.0, float(experiment.protocol.duration), experiment.protocol.points)
+    rate = max(fastest(cell.cell.total) for cell in (experiment, second_cell(experiment)))
+    mismatch = 2 * np.pi * abs(experiment.field.larmor_mismatch)
+    # above the laboratory's power the grid shrinks with 1/P, so that its steps follow the faster rates
+    substeps = substeps_for(rate + mismatch, float(times[1]))
+    xi_min, xi_steady = _scan(experiment, jnp.array(power), jnp.array(times), at, substeps)
+    return PowerScan(power, at, np.asarray(xi_min), np.asarray(xi_steady))
+
+
+@partial(jax.jit, static_argnames=("substeps",))
+def _scan(experiment: TwoCells, powers: Any, times: Any, at: float, substeps: int) -> tuple[Any, Any]:
+    def one(power: Any) -> tuple[Any, Any]:
+        model = with_values(experiment, {"laser.power": power}).model()
+        grid = times * jnp.minimum(1.0, at / power)
+        course = evolve(model, grid, method=MomentEquations(substeps=substeps), throw=False).state
+        steady = steady_state(model, throw=False).state
+        return epr_variance(course).value.min(), epr_variance(steady).value
+
+    return jax.vmap(one)(powers)
