@@ -328,7 +328,7 @@ def assert_physical_cells(lab):
         assert all(0 <= rate < math.inf for rate in rates)
         assert cell.atoms >= 1
         assert cell.z >= 1
-        assert experiment.ensembles.optical_depth >= 0
+        assert experiment.optical_depth >= 0
         assert min(cell.initial_up, cell.initial_down) >= 0
         assert cell.initial_up + cell.initial_down <= 1 + 1e-9
         assert 0 <= experiment.cells.transmission <= 1

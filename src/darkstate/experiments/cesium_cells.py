@@ -90,11 +90,11 @@ class CesiumCells:
     protocol: Timing = Timing()
     detection: Detection = Detection()
     acquisition: Acquisition = Acquisition()
+    second: dict[str, Any] = dataclasses.field(default_factory=dict)
     vapour: Vapour | None = None
     laser: CesiumLaser | None = None
     relaxation: Relaxation | None = None
     pump_light: PumpLight | None = None
-    second: dict[str, Any] = dataclasses.field(default_factory=dict)
     orientation: int = dataclasses.field(default=1, metadata={"static": True})  # of the spins that `cell` describes
 
     per_cell = ("ensembles", "drive", "noise", "pump", "repump", "vapour", "laser", "relaxation", "pump_light")

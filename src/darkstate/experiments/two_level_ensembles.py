@@ -156,8 +156,8 @@ class TwoLevelEnsembles:
     field: Field = Field()
     cells: Cells = Cells()
     protocol: Timing = Timing()
-    laser: YtterbiumLaser | None = None
     second: dict[str, Any] = dataclasses.field(default_factory=dict)
+    laser: YtterbiumLaser | None = None
     orientation: int = dataclasses.field(default=1, metadata={"static": True})  # of the spins that `cell` describes
 
     per_cell = ("ensembles", "drive", "pump", "noise", "laser")
