@@ -40,8 +40,9 @@ _TEXT = {
     Outcome.outside_validity: _Text(
         "the equations were used where their approximations do not hold",
         "look at `checks` for the figure beyond its limit: more atoms (d_over_n), a positive polarisation "
-        "(inverted_decay), a larger Gamma-tilde (transverse_excess), the default method (unequal_z), or slower "
-        "coupling and the model in the laboratory frame (rotating_wave)",
+        "(inverted_decay), a larger Gamma-tilde (transverse_excess), the default method (unequal_z), slower coupling "
+        "and the model in the laboratory frame (rotating_wave), or, with a laser, what `darkstate rates` shows: more "
+        "detuning (doppler, linewidth), less power (excited, elimination, sidebands, motion), smaller distance",
     ),
     Outcome.unphysical_covariance: _Text(
         "the variances violate the uncertainty relation",

@@ -59,7 +59,7 @@ def test_the_averaged_shift_is_the_printed_integral(a):
 
 
 def test_numbers_of_the_physics_sheet():
-    # ensembles.md Sec. 5: ratio to 3/(4a^2) 0.9616 at a = 5, 0.99750625 at a = 20 (1 - 1/a^2 + 1/a^4)
+    # closed form: ratio to 3/(4a^2) 0.9616 at a = 5, 0.99750625 at a = 20 (1 - 1/a^2 + 1/a^4)
     for a, ratio in ((5.0, 0.9616), (20.0, 0.99750625)):
         assert dipole.averaged_rate(a) * 4 * a**2 / 3 == pytest.approx(ratio, rel=1e-9)
         assert dipole.averaged_rate(a, variant="paper") == pytest.approx(3 / (4 * a**2), rel=1e-15)

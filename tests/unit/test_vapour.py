@@ -126,7 +126,7 @@ def test_doppler_width_by_two_other_routes(name, t):
 
 
 def test_doppler_width_of_001():
-    # ensembles.md row 37 and 001 App. E: 378.5 MHz (the 380 MHz used), where footnote 69 as printed gives 273 MHz
+    # 001 App. E: 378.5 MHz (the 380 MHz used), where footnote 69 as printed gives 273 MHz
     d2 = line("133Cs", "D2")
     width = vapour.doppler_width(d2.wavelength, d2.species.mass, 300.0)
     printed = vapour.doppler_width(d2.wavelength, d2.species.mass, 300.0, variant="paper")
@@ -197,7 +197,7 @@ def test_optical_depth_of_an_even_cell_is_the_radiation_into_the_forward_mode():
 
 
 def test_optical_depth_of_a_gaussian_cloud():
-    # 001 below Eq. (11), ratio the right way round (ensembles.md row 10)
+    # 001 below Eq. (11), ratio the right way round (the printed one is upside down)
     assert vapour.optical_depth_gaussian(4e11, 1e5) == pytest.approx(3 * 4e11 / (4 * 1e10), rel=1e-14)
     # ... is N times the averaged rate, up to 1/a^2
     assert vapour.optical_depth_gaussian(7.0, 100.0) == pytest.approx(7 * averaged_rate(100.0), rel=1.01e-4)

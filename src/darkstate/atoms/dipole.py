@@ -101,7 +101,7 @@ def averaged_rate(a: Any, *, along: Any = 0.0, variant: str = "corrected") -> An
     Formula: (3/4) Int_{-1}^{1} du [(1 + w)/2 + (1 - 3w) u^2/2] e^{-a^2 (1 - u)} with w = `along`, u = cos(k, k_L); for
     w = 0: (3/4) [1/a^2 - 1/a^4 + 1/a^6 - e^{-2a^2} (1/a^2 + 1/a^4 + 1/a^6)].
     Source: 001 Eq. (B6) with Eq. (9), in closed form; the text neglects brackets and prints 1 - e^{-2 k_L L} for
-    1 - e^{-2 a^2} (ensembles.md, rows 31, 32). Variant "paper": (1 - w) 3/(4a^2), below Eq. (11).
+    1 - e^{-2 a^2} (docs/corrections.md). Variant "paper": (1 - w) 3/(4a^2), below Eq. (11).
 
     Args:
         a: k_L L, above 0 (the variant "corrected" takes 0 too), L the width of exp(-r^2/L^2).
@@ -198,8 +198,8 @@ def averaged_shift(a: Any, *, along: Any = 0.0) -> Any:
     """G_ij/Gamma, the shift of two moving atoms of one ensemble, which 001 neglects.
 
     Formula: that of `averaged_rate_by_quadrature` with j_0(x), j_1(x)/x of the pair replaced by y_0(x), y_1(x)/x.
-    Source: 001 App. B 2, G_{ij,A} + G_{ij,B}. The terms log(a)/a^3 named there cancel in the sum (ensembles.md, row
-    33): for w = 0 and a >> 1 it is -7/(4 sqrt(2 pi) a^3), so |G_ij|/Gamma_ij = 7/(3 sqrt(2 pi) a) = 0.931/a.
+    Source: 001 App. B 2, G_{ij,A} + G_{ij,B}. The terms log(a)/a^3 named there cancel in the sum
+    (docs/corrections.md): for w = 0 and a >> 1 it is -7/(4 sqrt(2 pi) a^3), so |G_ij|/Gamma_ij = 7/(3 sqrt(2 pi) a) = 0.931/a.
 
     Args:
         a: k_L L, above 0 and at most 1e5 (a traced a: at most 200).

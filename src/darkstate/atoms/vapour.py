@@ -111,7 +111,7 @@ def doppler_width(wavelength: Any, mass: Any, temperature: Any, *, variant: str 
 
     Formula: (1/lambda) sqrt(8 ln 2 k_B T/m). Variant "paper": (1/lambda) sqrt(2 k_B T/(m ln 2)), 001 footnote 69, which
     is 1/(2 ln 2) = 0.72 of it: 273 MHz for the D2 line of Cs at 300 K, where 001 itself uses 380 MHz
-    (ensembles.md, row 37).
+    (docs/corrections.md).
 
     Args:
         wavelength: lambda [m]; mass: of one atom [kg]; temperature: of the vapour [K].
@@ -230,7 +230,7 @@ def optical_depth_gaussian(atoms: Any, size: Any) -> Any:
     """Resonant optical depth d of a cloud of the density exp(-r^2/L^2).
 
     Formula: d = N Gamma_ij/Gamma = 3N/(4 (k_L L)^2). Source: 001 below Eq. (11), where the ratio is printed upside down
-    (ensembles.md, row 10). It is `optical_depth` with the area 2 pi L^2 (`gaussian_area`).
+    (docs/corrections.md). It is `optical_depth` with the area 2 pi L^2 (`gaussian_area`).
 
     Args:
         atoms: N; size: k_L L, much larger than 1 (the next term is smaller by 1/(k_L L)^2).

@@ -29,7 +29,7 @@ PUBLISHED = {
 }
 """The published lab file that lends its numbers to a new one."""
 
-EXAMPLES = ("membrane-cell", "two-membranes")
+EXAMPLES = ("membrane-cell", "two-membranes", "krauter2011-lab", "muschik2011-cesium", "ytterbium-cells")
 """Lab files that lend example numbers to sections the published one goes without."""
 
 _TEXTS = {
@@ -73,7 +73,7 @@ def template(kind: str, name: str) -> str:
     for table, section in sections(kind).items():
         lines += ["", *_comment((section.__doc__ or "").strip().split("\n")[0])]
         absent = may_be_absent(kind, table) and table not in published
-        values = published.get(table, _example(table) if absent else {})
+        values = published.get(table, _example(kind, table) if absent else {})
         block = [f"[{table}]"]
         for key, spec in specs(section):
             block += _entry(section, key, spec, values)
@@ -88,9 +88,10 @@ def _shipped(name: str) -> dict[str, Any]:
     return tomllib.loads(shipped_labs()[name].read_text(encoding="utf-8"))
 
 
-def _example(table: str) -> dict[str, Any]:
-    """The numbers of a section in the first lab file that has it."""
-    return next((lab[table] for lab in map(_shipped, EXAMPLES) if table in lab), {})
+def _example(kind: str, table: str) -> dict[str, Any]:
+    """The numbers of a section in the first lab file of this experiment that has it."""
+    labs = (lab for lab in map(_shipped, EXAMPLES) if lab["experiment"] == kind)
+    return next((lab[table] for lab in labs if table in lab), {})
 
 
 def write_new(name: str, kind: str) -> Path:

@@ -13,7 +13,7 @@ from darkstate.atoms.beam import faraday_angle, intensity
 from darkstate.atoms.light import sublevels
 from darkstate.atoms.shifts import light_shift
 from darkstate.atoms.validity import nearest_detuning
-from darkstate.atoms.vapour import doppler_width, number_density
+from darkstate.atoms.vapour import doppler_width, is_extrapolated, number_density
 from darkstate.experiments import Experiment
 from darkstate.experiments.cesium_cells import CesiumCells
 from darkstate.experiments.laboratory import CESIUM
@@ -103,7 +103,7 @@ def _vapour(e: CesiumCells) -> list[Derived]:
                 "1/m^3",
                 "p(T)/(k_B T)",
                 ("vapour.temperature",),
-                "Alcock et al. 1984, +-5 %",
+                _accuracy(v.temperature),
                 lambda e: number_density(CESIUM, e.vapour.temperature),
             )  # fmt: skip
         )
@@ -142,6 +142,10 @@ def _vapour(e: CesiumCells) -> list[Derived]:
         )  # fmt: skip
     )
     return lines
+
+
+def _accuracy(temperature: Any) -> str:
+    return "Alcock et al. 1984, " + ("extrapolated below 298 K" if is_extrapolated(temperature) else "+-5 %")
 
 
 def _atoms(e: Any) -> Any:
