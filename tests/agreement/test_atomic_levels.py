@@ -1,7 +1,7 @@
 """Levels, dipole matrix elements and energies in a field: darkstate.atoms.hyperfine against one diagonalised matrix.
 
 The oracle (oracles/atomic_levels.py) knows no F and no Racah algebra; both routes get the same constants.  SPLITTINGS:
-Sec. 4 of the project's physics sheet on spin ensembles, from V. Gerginov et al., PRL 91, 072501 (2003).
+V. Gerginov, A. Derevianko, C. E. Tanner, Phys. Rev. Lett. 91, 072501 (2003).
 """
 
 import itertools

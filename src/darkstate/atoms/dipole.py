@@ -198,8 +198,8 @@ def averaged_shift(a: Any, *, along: Any = 0.0) -> Any:
     """G_ij/Gamma, the shift of two moving atoms of one ensemble, which 001 neglects.
 
     Formula: that of `averaged_rate_by_quadrature` with j_0(x), j_1(x)/x of the pair replaced by y_0(x), y_1(x)/x.
-    Source: 001 App. B 2, G_{ij,A} + G_{ij,B}. The terms log(a)/a^3 named there cancel in the sum
-    (docs/corrections.md): for w = 0 and a >> 1 it is -7/(4 sqrt(2 pi) a^3), so |G_ij|/Gamma_ij = 7/(3 sqrt(2 pi) a) = 0.931/a.
+    Source: 001 App. B 2, G_{ij,A} + G_{ij,B}. The terms log(a)/a^3 named there cancel in the sum (docs/corrections.md):
+    for w = 0 and a >> 1 it is -7/(4 sqrt(2 pi) a^3), so |G_ij|/Gamma_ij = 7/(3 sqrt(2 pi) a) = 0.931/a.
 
     Args:
         a: k_L L, above 0 and at most 1e5 (a traced a: at most 200).

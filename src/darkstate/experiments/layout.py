@@ -32,7 +32,7 @@ def sections(kind: str) -> dict[str, type]:
 
     Example:
         >>> list(sections("two_level_ensembles"))
-        ['ensembles', 'drive', 'pump', 'noise', 'field', 'cells', 'protocol']
+        ['ensembles', 'drive', 'pump', 'noise', 'field', 'cells', 'protocol', 'laser']
     """
     hints = get_type_hints(CATALOGUE[kind])
     found: dict[str, type] = {}

@@ -234,8 +234,7 @@ def sideband_model(rates: HybridRates, mismatch: Any = 0.0) -> LinearSystem:
         rates: of both oscillators; mismatch: how much faster S rotates than M [rad/s].
 
     Example:
-        >>> from darkstate.experiments.alternatives import one_of
-    from darkstate.experiments.hybrid_rates import OscillatorRates
+        >>> from darkstate.experiments.hybrid_rates import OscillatorRates
         >>> one = OscillatorRates(rate=10.0, theta=0.8, linewidth=1.0, decoherence=1.0)
         >>> sideband_model(HybridRates(one, one, 0.1)).modes
         ('S', 'M')

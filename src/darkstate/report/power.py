@@ -88,7 +88,7 @@ def power_scan(experiment: TwoCells) -> PowerScan | None:
     Example:
         >>> import darkstate as ds
         >>> scan = power_scan(ds.load(ds.shipped_labs()["krauter2011-lab"]).experiment)
-        >>> bool(np.all(np.diff(scan.xi_min) < 0))  # scattering alone gives no optimum: more power is better
+        >>> bool(np.all(np.diff(scan.xi_min) <= 0))  # scattering alone gives no optimum: more power is better
         True
     """
     if experiment.laser is None or experiment.protocol.duration is None:
