@@ -108,7 +108,9 @@ class CesiumCells:
     @property
     def optical_depth(self) -> Any:
         """d of one cell."""
-        return self.ensembles.optical_depth if self.vapour is None else self.vapour.depth  # type: ignore[union-attr]
+        if self.vapour is None:
+            return self.ensembles.optical_depth  # type: ignore[union-attr]
+        return self.vapour.depth(self.line.wavelength)
 
     @property
     def z(self) -> Any:
@@ -122,8 +124,8 @@ class CesiumCells:
 
     @property
     def line(self) -> Line:
-        """The line the laser is near."""
-        return line(CESIUM, self.laser.line)  # type: ignore[union-attr]
+        """The line the laser is near, D2 where rates are given."""
+        return line(CESIUM, "D2" if self.laser is None else self.laser.line)
 
     @property
     def magnetic_field(self) -> Any:
@@ -154,7 +156,7 @@ class CesiumCells:
         up, down = start.initial_up, getattr(start, "initial_down", None)
         col, optical, dark = self._relaxation.collision_rate, self.optical, self._dark
         return CellModel(
-            atoms=start.atoms,
+            atoms=start.atoms if self.vapour is None else self.vapour.atoms(self.line.wavelength),
             z=self.z,
             initial_up=up,
             initial_down=1 - up if down is None else down,

@@ -87,28 +87,26 @@ class Vapour:
         """Cross-section of a cell [m^2]."""
         return self.width * self.width
 
-    @property
-    def atoms(self) -> Any:
-        """Atoms in one cell: from the density, or from a measured optical depth."""
+    def atoms(self, wavelength: Any) -> Any:
+        """Atoms in one cell: from the density, or from a measured optical depth at this wavelength [m]."""
         if self.faraday_angle is None and self.optical_depth is None:
             return number_density(CESIUM, self.temperature) * self.area * self.length
-        return self.depth / optical_depth(1.0, self.area, line(CESIUM, "D2").wavelength)
+        return self.depth(wavelength) / optical_depth(1.0, self.area, wavelength)
 
-    @property
-    def depth(self) -> Any:
-        """Optical depth d of one cell."""
+    def depth(self, wavelength: Any) -> Any:
+        """Optical depth d of one cell at this wavelength [m]."""
         if self.optical_depth is not None:
             return self.optical_depth
         if self.faraday_angle is not None:
             return depth_of_faraday(self.faraday_angle, self.depth_per_degree)
-        return optical_depth(self.atoms, self.area, line(CESIUM, "D2").wavelength)
+        return optical_depth(self.atoms(wavelength), self.area, wavelength)
 
     def problems(self) -> list[tuple[str, str]]:
         """Contradictions between fields: (key, sentence)."""
         if self.optical_depth is not None and self.faraday_angle is not None:
             return [("vapour.optical_depth", "contradicts `faraday_angle`: give one of them, or none")]
         try:
-            _ = self.atoms
+            _ = self.atoms(1e-6)
         except ArgumentError as error:
             return [
                 ("vapour.temperature", f"{error} Or give `faraday_angle` or `optical_depth`, which need no density")

@@ -7,9 +7,11 @@ takes plain numbers and traced ones alike.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import pi
 from typing import Any, NamedTuple
 
 from darkstate.atoms.beam import faraday_angle, intensity
+from darkstate.atoms.hyperfine import breit_rabi_hz
 from darkstate.atoms.light import sublevels
 from darkstate.atoms.shifts import light_shift
 from darkstate.atoms.validity import nearest_detuning
@@ -164,20 +166,35 @@ def _field(e: Any) -> Any:
     return e.magnetic_field if isinstance(e, CesiumCells) else e.field.magnetic_field
 
 
+def _shift(e: Any, orientation: int) -> Any:
+    """Light shift of |up> minus that of |down> in an ensemble of this orientation [rad/s]."""
+    named, field = sublevels(e.line, orientation), e.laser.seen(_field(e))
+    light = {"polarization": e.laser.polarization, "rabi": e.laser.rabi(e.line, _area(e)), "field": field}
+    up, down = (light_shift(e.line, named[n], detuning_hz=e.laser.detuning, **light) for n in ("up", "down"))
+    return up - down
+
+
+def _light_mismatch(e: Any) -> Any:
+    return (_shift(e, 1) + _shift(e, -1)) / (2 * pi)
+
+
+def _zeeman_mismatch(e: Any) -> Any:
+    """Splitting of (4, 3) minus that of (-3, -4) in one field [Hz]."""
+    a, b, c, d = (breit_rabi_hz(e.line.species, 4.0, m, _field(e)) for m in (4.0, 3.0, -3.0, -4.0))
+    return (a - b) - (c - d)
+
+
+_MISMATCH = (
+    Derived("light_mismatch", "delta Omega(light)", "Hz", "light shifts of both ensembles; tune it away",
+            ("light_shift",), "001 App. B 1", _light_mismatch),
+    Derived("zeeman_mismatch", "delta Omega(B^2)", "Hz", "(E_4 - E_3) - (E_-3 - E_-4) of Breit and Rabi; tune it away",
+            ("magnetic_field",), "Breit, Rabi 1931", _zeeman_mismatch),
+)  # fmt: skip
+
+
 def _light(e: Any) -> list[Derived]:
     width = "vapour.width" if isinstance(e, CesiumCells) else "laser.width"
     field = "field.larmor_splitting" if isinstance(e, CesiumCells) else "field.magnetic_field"
-
-    def shift(e: Any) -> Any:
-        up, down = (sublevels(e.line, e.orientation)[name] for name in ("up", "down"))
-        at = {
-            "detuning_hz": e.laser.detuning,
-            "polarization": e.laser.polarization,
-            "rabi": e.laser.rabi(e.line, _area(e)),
-        }
-        return light_shift(e.line, up, field=e.laser.seen(_field(e)), **at) - light_shift(
-            e.line, down, field=e.laser.seen(_field(e)), **at
-        )
 
     return [
         Derived("intensity", "I", "W/m^2", "P T_w/w^2", ("laser.power", "laser.window_transmission", width), "-",
@@ -189,7 +206,8 @@ def _light(e: Any) -> list[Derived]:
         Derived("magnetic_field", "B", "T", "h nu_L/(g_F mu_B)" if isinstance(e, CesiumCells) else "as given", (field,),
                 "Breit, Rabi 1931", _field),
         Derived("light_shift", "delta omega_L", "1/s", "light shift of |up> minus that of |down>", ("rabi",),
-                "001 App. B 1, corrected", shift),
+                "001 App. B 1, corrected", lambda e: _shift(e, e.orientation)),
+        *(_MISMATCH if isinstance(e, CesiumCells) else ()),
     ]  # fmt: skip
 
 
