@@ -18,7 +18,7 @@ from darkstate.atoms.light import FORWARD, LightRates, light_rates
 from darkstate.atoms.pumping import Optical, pump_for_fraction, pump_products, resonant_rate
 from darkstate.atoms.species import Line, line, species
 from darkstate.atoms.validity import nearest_detuning
-from darkstate.atoms.vapour import doppler_width, number_density, optical_depth
+from darkstate.atoms.vapour import COLDEST, HOTTEST, doppler_width, number_density, optical_depth
 from darkstate.errors import ArgumentError
 from darkstate.parameters import parameter, pytree
 
@@ -105,12 +105,13 @@ class Vapour:
         """Contradictions between fields: (key, sentence)."""
         if self.optical_depth is not None and self.faraday_angle is not None:
             return [("vapour.optical_depth", "contradicts `faraday_angle`: give one of them, or none")]
-        try:
-            _ = self.atoms(1e-6)
-        except ArgumentError as error:
-            return [
-                ("vapour.temperature", f"{error} Or give `faraday_angle` or `optical_depth`, which need no density")
-            ]
+        measured = self.optical_depth is not None or self.faraday_angle is not None
+        if not measured and not COLDEST <= self.temperature <= HOTTEST:
+            text = (
+                f"is {self.temperature:g} K, outside the {COLDEST:g} to {HOTTEST:g} K of the vapour pressure formula: "
+                "give it in kelvin, or give `faraday_angle` or `optical_depth`, which need no density"
+            )
+            return [("vapour.temperature", text)]
         return []
 
 

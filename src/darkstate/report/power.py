@@ -14,15 +14,16 @@ import numpy as np
 
 from darkstate.backend import jax, jnp
 from darkstate.experiments import TwoCells
-from darkstate.experiments.two_cells import second_cell
 from darkstate.experiments.values import with_values
+from darkstate.report.grid import fastest_rate
 from darkstate.report.style import COLOURS, DASHES, separable_line
-from darkstate.solve.evolve import evolve, fastest, substeps_for
+from darkstate.solve.evolve import evolve, substeps_for
 from darkstate.solve.methods import MomentEquations
 from darkstate.solve.steady_state import steady_state
 from darkstate.witness.epr import epr_variance
 
 POINTS = 41
+TIMES = 241
 SPAN = 10.0
 """The scan runs from a tenth of the laboratory's power to ten times it."""
 
@@ -95,11 +96,10 @@ def power_scan(experiment: TwoCells) -> PowerScan | None:
         return None
     at = float(experiment.laser.power)
     power = at * np.geomspace(1 / SPAN, SPAN, POINTS)
-    times = np.linspace(0.0, float(experiment.protocol.duration), experiment.protocol.points)
-    rate = max(fastest(cell.cell.total) for cell in (experiment, second_cell(experiment)))
-    mismatch = 2 * np.pi * abs(experiment.field.larmor_mismatch)
+    # fine steps first: strong light squeezes early
+    times = float(experiment.protocol.duration) * np.linspace(0.0, 1.0, TIMES) ** 3
     # above the laboratory's power the grid shrinks with 1/P, so that its steps follow the faster rates
-    substeps = substeps_for(rate + mismatch, float(times[1]))
+    substeps = substeps_for(fastest_rate(experiment), float(times[-1] - times[-2]))
     xi_min, xi_steady = _scan(experiment, jnp.array(power), jnp.array(times), at, substeps)
     return PowerScan(power, at, np.asarray(xi_min), np.asarray(xi_steady))
 

@@ -24,13 +24,14 @@ from darkstate.experiments.spin_mechanics import SpinMechanics
 from darkstate.experiments.two_cells import second_cell
 from darkstate.experiments.values import value_at, with_values
 from darkstate.report.data import Points, read_points
+from darkstate.report.grid import substeps_of, time_grid
 from darkstate.report.hybrid import HybridPrediction, predict_hybrid
 from darkstate.report.monitored import MonitoredPrediction, predict_monitored
 from darkstate.report.power import PowerScan, power_scan
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure, separable_line
 from darkstate.report.text import headline, in_words, with_error
 from darkstate.solve.checks import LIMITS
-from darkstate.solve.evolve import evolve, fastest, substeps_for
+from darkstate.solve.evolve import evolve
 from darkstate.solve.methods import MomentEquations
 from darkstate.solve.solution import Solution
 from darkstate.solve.steady_state import steady_state
@@ -112,7 +113,7 @@ class Prediction:
         if self.xi.uncertainty is not None:
             low, high = self.xi.value - self.xi.uncertainty, self.xi.value + self.xi.uncertainty
             ax.fill_between(t, low, high, color=colour, alpha=0.25, linewidth=0)
-        for border in _grid(self.lab.experiment)[1]:
+        for border in time_grid(self.lab.experiment)[1]:
             ax.axvline(border * scale, color="0.85", linewidth=0.8, zorder=0)
         if self.points is not None and curve == 0:  # the same points for every case
             p = self.points
@@ -223,9 +224,9 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction | HybridP
         hybrid = isinstance(lab.experiment, SpinMechanics)
         return predict_hybrid(lab) if hybrid else predict_monitored(lab)
     experiment, keys = lab.experiment, tuple(lab.uncertainties)
-    times, borders = _grid(experiment)
+    times, borders = time_grid(experiment)
     points = None if data is None else read_points(data, until=float(times[-1]))
-    solved = _solve(experiment, times, _substeps(experiment, times))
+    solved = _solve(experiment, times, substeps_of(experiment, times))
     (solution, steady), (xi, steady_xi) = solved[:2], (np.asarray(value) for value in solved[2:])
     xi_err = steady_err = None
     if "cells.transmission" in keys and experiment.cells.transmission == 0:
@@ -269,23 +270,6 @@ def _light(experiment: TwoCells) -> tuple[Outcome, tuple[str, ...]]:
     return (Outcome.outside_validity if beyond else Outcome.ok), beyond
 
 
-def _grid(experiment: TwoCells) -> tuple[np.ndarray, list[float]]:
-    """The time grid with the borders of all segments in it, and these borders [s]."""
-    even = np.linspace(0.0, float(experiment.protocol.total), experiment.protocol.points)
-    borders = np.cumsum(experiment.protocol.protocol().durations)[:-1].tolist()
-    apart = [t for t in even.tolist() if all(abs(t - b) > 1e-9 * even[-1] for b in borders)]
-    return np.union1d(apart, borders), borders
-
-
-def _substeps(experiment: TwoCells, times: Any) -> int:
-    """Steps per grid interval for this experiment, found outside any transformation."""
-    rate = max(fastest(cell.cell.total) for cell in (experiment, second_cell(experiment)))
-    pulses = experiment.protocol.protocol()
-    strongest = max(1.0, *np.ravel(pulses.start), *np.ravel(pulses.end))
-    mismatch = 2 * np.pi * abs(experiment.field.larmor_mismatch)
-    return substeps_for(rate * strongest + mismatch, float(np.diff(times).max()))
-
-
 @partial(jax.jit, static_argnames="substeps")
 def _solve(experiment: TwoCells, times: Any, substeps: int) -> tuple[Solution, Solution, Any, Any]:
     """Time evolution, steady state, and xi of both, as one compiled program."""
@@ -297,7 +281,7 @@ def _solve(experiment: TwoCells, times: Any, substeps: int) -> tuple[Solution, S
 
 def _errors(experiment: TwoCells, keys: tuple[str, ...], values: Any, sigma: Any, times: Any) -> tuple[Any, Any]:
     """Standard uncertainties of xi(t) [t] and of the steady xi, to first order in the inputs' uncertainties."""
-    substeps = _substeps(experiment, times)
+    substeps = substeps_of(experiment, times)
 
     @jax.jit
     def slopes(values: Any) -> Any:
