@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -109,87 +110,81 @@ def fig4() -> tuple[xr.Dataset, Figure]:
     return data, figure
 
 
+CESIUM_DEPHASING = (0.0, 2.0, 5.0, 10.0, 20.0)
+"""Gamma_d_add of the caesium figures, in units of Gamma."""
+
+_CESIUM_AXES = {
+    "variant": ("variant", list(VARIANTS_OF_RAYLEIGH), {"long_name": "dephasing by elastic scattering"}),
+    "gamma_d_add": ("gamma_d_add", list(CESIUM_DEPHASING), DEPHASING_AXIS[2]),
+}
+
+
 def _cesium(variant: str, dephasing: Any, repump: Any) -> Any:
     values = {"laser.rayleigh": variant, "laser.gamma_d_add": dephasing, "pump_light.repump_ratio": repump}
     return with_values(lab("muschik2011-cesium"), values)
 
 
-def fig7() -> tuple[xr.Dataset, Figure]:
-    """Steady-state xi of caesium against the repump light, with the weakest pump that keeps 95 % in |up>."""
-    repump, dephasing = jnp.linspace(0.01, 1.0, 100), (0.0, 2.0, 5.0, 10.0, 20.0)
+def _cesium_curves(xi: Callable[[str, Any], Any]) -> np.ndarray:
+    """xi(variant, gamma_d_add) as an array [variant gamma_d_add ...]."""
+    dephasing = jnp.array(CESIUM_DEPHASING)
+    return np.stack([jax.jit(jax.vmap(partial(xi, variant)))(dephasing) for variant in VARIANTS_OF_RAYLEIGH])
 
-    def xi(variant: str, dephasing: Any, x: Any) -> Any:
-        return epr_variance(steady_state(_cesium(variant, dephasing, x).model(), throw=False).state).value
 
-    curves = [
-        jax.jit(jax.vmap(jax.vmap(partial(xi, variant), (None, 0)), (0, None)))(jnp.array(dephasing), repump)
-        for variant in VARIANTS_OF_RAYLEIGH
-    ]
-    data = dataset(
-        {"xi": (("variant", "gamma_d_add", "x_repump"), np.stack(curves), "steady-state EPR variance, d = 30")},
-        {
-            "variant": ("variant", list(VARIANTS_OF_RAYLEIGH), {"long_name": "dephasing by elastic scattering"}),
-            "gamma_d_add": (
-                "gamma_d_add",
-                list(dephasing),
-                {"units": "1", "long_name": "added dephasing, in units of Gamma"},
-            ),
-            "x_repump": ("x_repump", np.asarray(repump), {"units": "1", "long_name": "Omega_repump^2/Omega_pump^2"}),
-        },
-        source="muschik2011-cesium",
-    )
+def _cesium_panels(data: xr.Dataset, axis: str, **labels: str) -> Figure:
+    """xi against an axis from 0 to 1, a panel per variant."""
     figure, axes = new_figure(2)
     for ax, (variant, title) in zip(axes, VARIANTS_OF_RAYLEIGH.items(), strict=True):
-        for k, g in enumerate(dephasing):
-            ax.plot(
-                repump, data.xi.sel(variant=variant, gamma_d_add=g), DASHES[k % 4], color=COLOURS[k], label=f"{g:g}"
-            )
+        for k, g in enumerate(CESIUM_DEPHASING):
+            curve = data.xi.sel(variant=variant, gamma_d_add=g)
+            ax.plot(data[axis], curve, DASHES[k % 4], color=COLOURS[k], label=f"{g:g}")
         separable_line(ax)
-        ax.set(xlim=(0, 1), ylim=(0.7, 1.1), title=title)
-        ax.set(xlabel=r"repump parameter $x_{\rm repump}$", ylabel=r"steady-state $\xi_\infty$")
+        ax.set(xlim=(0, 1), ylim=(0.7, 1.1), title=title, **labels)
     axes[1].legend(title=r"$\Gamma_d^{\rm add}/\Gamma$", title_fontsize=6.5, ncols=2)
-    return data, figure
+    return figure
+
+
+def fig7() -> tuple[xr.Dataset, Figure]:
+    """Steady-state xi of caesium against the repump light, with the weakest pump that keeps 95 % in |up>."""
+    repump = jnp.linspace(0.01, 1.0, 100)
+
+    def xi(variant: str, dephasing: Any) -> Any:
+        def one(x: Any) -> Any:
+            return epr_variance(steady_state(_cesium(variant, dephasing, x).model(), throw=False).state).value
+
+        return jax.vmap(one)(repump)
+
+    long_name = "repump parameter, Omega_repump^2/Omega_pump^2"
+    data = dataset(
+        {"xi": (("variant", "gamma_d_add", "x_repump"), _cesium_curves(xi), "steady-state EPR variance, d = 30")},
+        {**_CESIUM_AXES, "x_repump": ("x_repump", np.asarray(repump), {"units": "1", "long_name": long_name})},
+        source="muschik2011-cesium",
+    )
+    labels = {"xlabel": r"repump parameter $x_{\rm repump}$", "ylabel": r"steady-state $\xi_\infty$"}
+    return data, _cesium_panels(data, "x_repump", **labels)
 
 
 def fig8() -> tuple[xr.Dataset, Figure]:
     """xi of caesium over time without repump light: a quasi-steady state, then the loss of the atoms."""
-    dephasing, t = (0.0, 2.0, 5.0, 10.0, 20.0), jnp.linspace(0.0, 1.0, 401)
+    t = jnp.linspace(0.0, 1.0, 401)
 
-    def xi(variant: str, method: Any, dephasing: Any) -> Any:
+    def xi(method: Any, variant: str, dephasing: Any) -> Any:
         experiment = _cesium(variant, dephasing, 0.0)
         state = evolve(experiment.model(), t / experiment.light.gamma, method=method, throw=False).state
         return epr_variance(state).value
 
-    methods = {"xi": MomentEquations(substeps=8), "xi_eq21": AdiabaticClosedForm()}
-    curves = {
-        name: np.stack([jax.jit(jax.vmap(partial(xi, v, method)))(jnp.array(dephasing)) for v in VARIANTS_OF_RAYLEIGH])
-        for name, method in methods.items()
-    }
-    axes_of = ("variant", "gamma_d_add", "t")
+    axes = ("variant", "gamma_d_add", "t")
+    corrected, printed = (
+        _cesium_curves(partial(xi, method)) for method in (MomentEquations(substeps=8), AdiabaticClosedForm())
+    )
     data = dataset(
         {
-            "xi": (axes_of, curves["xi"], "EPR variance without repump light, corrected equations"),
-            "xi_eq21": (axes_of, curves["xi_eq21"], "the same by the paper's closed form (21), (23)"),
+            "xi": (axes, corrected, "EPR variance without repump light, corrected equations"),
+            "xi_eq21": (axes, printed, "the same by the paper's closed form (21), (23)"),
         },
-        {
-            "variant": ("variant", list(VARIANTS_OF_RAYLEIGH), {"long_name": "dephasing by elastic scattering"}),
-            "gamma_d_add": (
-                "gamma_d_add",
-                list(dephasing),
-                {"units": "1", "long_name": "added dephasing, in units of Gamma"},
-            ),
-            "t": ("t", np.asarray(t), {"units": "1/Gamma", "long_name": "time"}),
-        },
+        {**_CESIUM_AXES, "t": ("t", np.asarray(t), {"units": "1/Gamma", "long_name": "time"})},
         source="muschik2011-cesium",
     )
-    figure, axes = new_figure(2)
-    for ax, (variant, title) in zip(axes, VARIANTS_OF_RAYLEIGH.items(), strict=True):
-        for k, g in enumerate(dephasing):
-            ax.plot(t, data.xi.sel(variant=variant, gamma_d_add=g), DASHES[k % 4], color=COLOURS[k], label=f"{g:g}")
-        separable_line(ax)
-        ax.set(xlim=(0, 1), ylim=(0.7, 1.1), title=title, xlabel=r"time $t$ (1/$\Gamma$)", ylabel=r"$\xi(t)$")
-    axes[1].legend(title=r"$\Gamma_d^{\rm add}/\Gamma$", title_fontsize=6.5, ncols=2)
-    return data, figure
+    return data, _cesium_panels(data, "t", xlabel=r"time $t$ (1/$\Gamma$)", ylabel=r"$\xi(t)$")
 
 
 def z() -> tuple[xr.Dataset, Figure]:
