@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import darkstate as ds
+from darkstate.atoms.species import constants as known_constants
 from darkstate.experiments import CATALOGUE
 from darkstate.experiments.layout import is_required, lists, sections
 from darkstate.parameters import Spec, specs
@@ -134,12 +135,29 @@ def variables() -> str:
     return table(["variable", "axes", "unit", "meaning"], lines)
 
 
+SPECIES = ("133Cs", "87Rb", "85Rb", "171Yb")
+
+
+def constants() -> str:
+    """Every atomic constant with its uncertainty and source."""
+    lines = []
+    for name in SPECIES:
+        levels = [("ground level", None), *((f"line {line}", line) for line in ds.species(name).lines)]
+        for where, line in levels:
+            lines += [
+                [name, where, f"`{key}`", f"{c.value:.16g}", f"{c.uncertainty:g}", cell(c.source)]
+                for key, c in known_constants(name, line).items()
+            ]
+    return table(["isotope", "of", "constant", "value", "uncertainty", "source"], lines)
+
+
 def write_all(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     texts = {f"parameters_{kind}": parameters(kind) for kind in CATALOGUE}
     texts |= {
         "symbols": symbols(),
         "outcomes": outcomes(),
+        "constants": constants(),
         "figures": figures(),
         "quantities": quantities(),
         "variables": variables(),

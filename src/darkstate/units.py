@@ -2,8 +2,10 @@
 
     quantity = [["-"] "2pi*"] number [unit]      "28 /s"   "0.193 /ms"   "-2pi*5 kHz"   "850 MHz"   "15 ms"   30
     number   = digits ["(" error of the last digits ")"] | digits "+-" error      "0.84(3)"   "55 +- 2"
-    unit     = /s 1/s rad/s s^-1 (ms, us, ns) | mHz Hz kHz MHz GHz THz | s ms us ns | W mW uW nW | K mK uK
-               | m cm mm um nm | T mT uT G mG | rad mrad deg
+    unit     = rate | mHz Hz kHz MHz GHz THz | s ms us ns | W mW uW nW | K mK uK | m cm mm um nm | field | angle
+    rate     = /s 1/s rad/s s^-1 (ms, us, ns)
+    field    = T mT uT G mG
+    angle    = rad mrad deg
 
 A rate or angular frequency in bare hertz is refused, and so is an ordinary frequency given as a rate: the two readings
 differ by 2 pi, and only the reader knows which one was meant.

@@ -104,7 +104,7 @@ def pump_parameter(
 
     Args:
         pump, probe: Rabi frequencies [rad/s]; detuning_hz, splitting_hz, doppler_hz: Delta, Omega, delta over 2 pi
-        [Hz]; natural_width: gamma_LW [1/s].
+            [Hz]; natural_width: gamma_LW [1/s].
 
     Example:
         >>> at = {"detuning_hz": 1e9, "splitting_hz": 3e5, "natural_width": 3.3e7, "doppler_hz": 378.5e6}

@@ -28,8 +28,9 @@ YTTERBIUM = "171Yb"
 
 @pytree
 class Vapour:
-    """The cells and the caesium in them, instead of [ensembles]. The optical depth follows from the temperature unless
-    `faraday_angle` or `optical_depth` is given.
+    """The cells and the caesium in them, instead of [ensembles].
+
+    The optical depth follows from the temperature unless `faraday_angle` or `optical_depth` is given.
     """
 
     temperature: float = parameter(
@@ -184,8 +185,8 @@ class Beam:
         """What the light does to one ensemble.
 
         Args:
-            atomic_line: the line; area: cross-section of the light [m^2]; field: magnetic field [T]; orientation: of
-            the spins, +1 in ensemble I.
+            atomic_line: the line; area: cross-section of the light [m^2]; field: magnetic field [T].
+            orientation: of the spins, +1 in ensemble I.
         """
         found = light_rates(
             atomic_line,

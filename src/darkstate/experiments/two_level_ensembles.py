@@ -275,6 +275,8 @@ class TwoLevelEnsembles:
         laser: Any = self.laser
         found = laser.problems(self.line, lambda: self.light)
         if found and self.orientation == -1:
+            if self.field.magnetic_field == 0:
+                return []  # ensemble I has said so
             text = f'= "{laser.between}" leaves ensemble II heated (|nu| >= |mu|): take the other optic or detuning'
             return [("laser.between", text)]
         if not found and self.orientation == 1:

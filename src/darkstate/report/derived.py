@@ -14,6 +14,7 @@ from darkstate.atoms.beam import faraday_angle, intensity
 from darkstate.atoms.hyperfine import breit_rabi_hz
 from darkstate.atoms.light import sublevels
 from darkstate.atoms.shifts import light_shift
+from darkstate.atoms.species import line
 from darkstate.atoms.validity import nearest_detuning
 from darkstate.atoms.vapour import doppler_width, is_extrapolated, number_density
 from darkstate.experiments import Experiment
@@ -94,6 +95,15 @@ def groups(experiment: Experiment) -> dict[str, list[Derived]]:
     return found
 
 
+_FARADAY = {"mean_spin": 4.0, "detuning_hz": -850e6}
+"""Polarised atoms, and a probe as far from the line as the drive of 002, on the other side."""
+
+
+def _faraday(e: Any) -> Any:
+    d2 = line(CESIUM, "D2")
+    return abs(faraday_angle(d2, optical_depth=e.vapour.depth(d2.wavelength), **_FARADAY))
+
+
 def _vapour(e: CesiumCells) -> list[Derived]:
     v: Any = e.vapour
     lines = []
@@ -129,7 +139,7 @@ def _vapour(e: CesiumCells) -> list[Derived]:
             "gamma_LW a_1 d F/2 on D2",
             ("optical_depth",),
             "atoms.beam",
-            lambda e: abs(faraday_angle(e.line, optical_depth=e.optical_depth, mean_spin=4.0, detuning_hz=-850e6)),
+            _faraday,
         )  # fmt: skip
     )
     lines.append(

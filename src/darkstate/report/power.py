@@ -60,6 +60,9 @@ class PowerScan:
         power, value, inside = self.best(xi)
         if np.ptp(xi) < 1e-4:
             return f"xi = {value:.4f} at every power, since all rates scale with it"
+        level = xi <= value + 1e-4
+        if level[-1] and level.sum() > 2 and level[int(level.argmax()) :].all():
+            return f"xi = {value:.4f} from {1e3 * float(self.power[level.argmax()]):.2g} mW on"
         if inside:
             return f"smallest xi = {value:.4f} at {1e3 * power:.3g} mW"
         more = "more" if power > self.at else "less"

@@ -177,7 +177,7 @@ def _text(r: Rates) -> str:
 def _verdict(r: Rates) -> str:
     beyond = [c for c in r.checks if c.outcome is not Outcome.ok]
     said = f"{r.outcome.name}" + (f": beyond its limit {', '.join(c.name for c in beyond)}" if beyond else "")
-    errors = f"errors from {', '.join(r.lab.uncertainties)}; all else is taken as exact" if r.lab.uncertainties else ""
+    errors = f"from {', '.join(r.lab.uncertainties)}; all else is taken as exact" if r.lab.uncertainties else ""
     hint = 'no uncertainty in the lab file, so no errors; write a value as "5.6(3) mW" to see them'
     return f"outcome  {said}\nerrors   {errors or hint}"
 
