@@ -82,8 +82,27 @@ def parameter(
     return dataclasses.field(default=default, metadata={"spec": spec, "static": bool(choices) or whole})
 
 
+class Changes(dict[str, Any]):
+    """Values by dotted key that one ensemble has different; under JAX numbers are leaves and texts are static.
+
+    Example:
+        >>> Changes({"drive.z": 2.0, "laser.rayleigh": "V3"})["drive.z"]
+        2.0
+    """
+
+
+def _flatten_changes(changes: Changes) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    numbers = sorted(key for key, value in changes.items() if not isinstance(value, str))
+    texts = tuple(sorted((key, value) for key, value in changes.items() if isinstance(value, str)))
+    return tuple(changes[key] for key in numbers), (tuple(numbers), texts)
+
+
+def _unflatten_changes(static: tuple[Any, ...], leaves: Any) -> Changes:
+    return Changes({**dict(zip(static[0], leaves, strict=True)), **dict(static[1])})
+
+
 _T = TypeVar("_T")
-_pending: list[type] = []
+_pending: list[type] = [Changes]
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, parameter))
@@ -120,6 +139,9 @@ def register_pending() -> None:
 
     while _pending:
         cls: Any = _pending.pop()
+        if cls is Changes:
+            jax.tree_util.register_pytree_node(Changes, _flatten_changes, _unflatten_changes)
+            continue
         names = dataclasses.fields(cls)
         meta = [f.name for f in names if f.metadata.get("static")]
         jax.tree_util.register_dataclass(cls, [f.name for f in names if f.name not in meta], meta)

@@ -20,17 +20,17 @@ DEPTH_PER_DEGREE = 4.0
 """Optical depth per degree of Faraday angle in 002: 34 at 8.5 and 56 at 14.0 degrees; holds for their probe only."""
 
 
-def intensity(power: Any, area: Any, *, windows: int = 0, transmission: Any = 1.0) -> Any:
-    """Mean intensity in a cell [W/m^2], P T^n/A.
+def intensity(power: Any, area: Any, transmission: Any = 1.0) -> Any:
+    """Mean intensity in a cell [W/m^2], P T/A.
 
     Args:
-        power: before the windows [W]; area: cross-section [m^2]; windows: surfaces passed; transmission: of each.
+        power: before the windows [W]; area: cross-section [m^2]; transmission: of all windows before the atoms.
 
     Example:
         >>> round(intensity(5.6e-3, 0.022**2), 4)  # 002: 5.6 mW through a cell of 2.2 cm
         11.5702
     """
-    return power * transmission**windows / area
+    return power * transmission / area
 
 
 def rabi_frequency(line: Line, intensity: Any) -> Any:
@@ -48,21 +48,19 @@ def rabi_frequency(line: Line, intensity: Any) -> Any:
         >>> f"{rabi_frequency(line('133Cs', 'D2'), 11.57):.4g} rad/s"
         '1.19e+07 rad/s'
     """
-    flux = intensity * line.wavelength / (PLANCK * LIGHT_SPEED)
-    return elementary("sqrt", line.natural_width * flux * 3 / (8 * pi)) * line.wavelength
+    return elementary("sqrt", rabi_squared(line, intensity))
 
 
-def intensity_of(line: Line, rabi: Any) -> Any:
-    """Intensity that gives a Rabi frequency, the inverse of `rabi_frequency` [W/m^2].
+def rabi_squared(line: Line, intensity: Any) -> Any:
+    """Omega^2 of `rabi_frequency` [rad^2/s^2]; linear in the intensity, so differentiable without light too.
 
     Example:
         >>> from darkstate.atoms.species import line
-        >>> d2 = line("133Cs", "D2")
-        >>> round(intensity_of(d2, rabi_frequency(d2, 11.57)), 9)
-        11.57
+        >>> rabi_squared(line("133Cs", "D2"), 0.0)
+        0.0
     """
-    one = rabi_frequency(line, 1.0)
-    return (rabi / one) ** 2
+    flux = intensity * line.wavelength / (PLANCK * LIGHT_SPEED)
+    return line.natural_width * flux * 3 * line.wavelength**2 / (8 * pi)
 
 
 def faraday_angle(line: Line, *, optical_depth: Any, mean_spin: Any, detuning_hz: Any) -> Any:

@@ -18,6 +18,7 @@ import math
 from functools import cache
 from typing import Any
 
+from darkstate.atoms.arguments import is_corrected
 from darkstate.elementary import elementary, where
 from darkstate.errors import ArgumentError
 
@@ -27,40 +28,6 @@ _PHASE = 12.0  # largest change of the phase 2 k_L r over a panel [rad]; the pan
 _TRACED = 200.0  # a traced a cannot choose its panels; they suffice up to this value
 _LARGEST = 1e5  # of a plain a: more nodes than fit into memory comfortably
 _TERMS = 10  # of the series of the Bessel functions, used below 1
-
-
-def is_corrected(variant: str) -> bool:
-    """Whether a named variant is the corrected one ("corrected") or the one in print ("paper").
-
-    Raises:
-        ArgumentError: neither of both.
-
-    Example:
-        >>> is_corrected("paper")
-        False
-    """
-    if variant not in ("corrected", "paper"):
-        raise ArgumentError(
-            f"Argument `variant` must be 'corrected' or 'paper', but is {variant!r}: take 'corrected' unless the "
-            "printed formula is wanted."
-        )
-    return variant == "corrected"
-
-
-def refuse_not_positive(**values: Any) -> None:
-    """Refuse plain numbers that are not above 0; traced values pass, since they have no value yet.
-
-    Raises:
-        ArgumentError: names the argument and what was read.
-
-    Example:
-        >>> refuse_not_positive(area=1e-4)
-    """
-    for name, value in values.items():
-        if isinstance(value, (int, float)) and not value > 0:
-            raise ArgumentError(
-                f"Argument `{name}` must be above 0, but {name} = {value:g}: give its size in SI units."
-            )
 
 
 def decay_and_shift(distance: Any, along: Any) -> tuple[Any, Any]:

@@ -94,7 +94,11 @@ def virtual_states(
             weight * sum(part * _coupling(line, (f, m), (fg, start[1])) for fg, part in ground.parts.items())
             for f in levels
         ]
-        solved = _tridiagonal([offset - e for e in diagonal], [-b for b in beside], right)
+        if isinstance(field, (int, float)) and field == 0:
+            # nothing is mixed: light on a level that this sublevel does not reach is no resonance
+            solved = [r / (offset - e) if r else 0.0 * offset for r, e in zip(right, diagonal, strict=True)]
+        else:
+            solved = _tridiagonal([offset - e for e in diagonal], [-b for b in beside], right)
         parts = {f: x / (2 * pi) for f, x in zip(levels, solved, strict=True)}
         found.append(Virtual(m, parts, dict(zip(levels, right, strict=True))))
     return found
@@ -237,6 +241,8 @@ class LightRates:
         photon that both sublevels scatter alike tells nothing of the spin (H. Uys et al., Phys. Rev. Lett. 105,
         200401 (2010)).
         """
+        if variant not in ("V1", "V3"):
+            raise ArgumentError(f'Argument `variant` must be "V1" or "V3", but is {variant!r}.')
         return self.rayleigh_difference if variant == "V3" else self.rayleigh_up + self.rayleigh_down
 
     def transverse(self, variant: str = "V1") -> Any:

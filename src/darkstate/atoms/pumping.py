@@ -12,6 +12,7 @@ from __future__ import annotations
 from math import log, pi, sqrt
 from typing import Any
 
+from darkstate.atoms.arguments import is_corrected
 from darkstate.atoms.hyperfine import dipole
 from darkstate.atoms.light import LightRates, sublevels
 from darkstate.atoms.species import Line
@@ -71,49 +72,70 @@ def pump_products(line: Line, *, start: str, excited: float) -> PumpProducts:
     return PumpProducts(found["up"], found["down"], found["h"])
 
 
-def resonant_rate(rabi: Any, natural_width: Any, doppler_hz: Any, *, variant: str = "corrected") -> Any:
+def resonant_rate(rabi_squared: Any, doppler_hz: Any, *, variant: str = "corrected") -> Any:
     """Scattering rate of resonant light on a unit transition of a warm gas, R [1/s].
 
     Formula: R = (4 ln 2/pi)^{1/2} Omega^2/delta, delta the Doppler width (FWHM) as ordinary frequency: the mean of
-    gamma Omega^2/(Delta^2 + gamma^2/4) over the Doppler profile. Variant "paper": (Omega^2/gamma) k with
-    k = gamma/(2 pi delta), as 001 App. E has it, where |Delta + i gamma|^2 stands for Delta^2 + gamma^2/4 and the
-    profile is a box: 5.9 times less.
+    gamma Omega^2/(Delta^2 + gamma^2/4) over the Doppler profile. Variant "paper": (Omega^2/gamma) k, k = gamma/(2 pi
+    delta), as 001 App. E has it, where |Delta + i gamma|^2 stands for Delta^2 + gamma^2/4 and the profile is a box: 5.9
+    times less. The natural width drops out of both.
 
     Args:
-        rabi: Omega in the convention of 001 [rad/s]; natural_width: gamma_LW [1/s]; doppler_hz: delta [Hz].
+        rabi_squared: Omega^2 in the convention of 001 [rad^2/s^2]; doppler_hz: delta [Hz]; variant: see above.
 
     Validity: gamma_LW/2pi well below delta (2 % at 1/100), no saturation, Omega well below 2 pi delta.
 
+    Raises:
+        ArgumentError: an unknown variant.
+
     Example:
-        >>> round(resonant_rate(1e5, 3.3e7, 378.5e6) / resonant_rate(1e5, 3.3e7, 378.5e6, variant="paper"), 4)
+        >>> round(resonant_rate(1e10, 378.5e6) / resonant_rate(1e10, 378.5e6, variant="paper"), 4)
         5.9027
     """
-    if variant == "paper":
-        return rabi * rabi / (2 * pi * doppler_hz)
-    return sqrt(4 * log(2) / pi) * rabi * rabi / doppler_hz
+    factor = sqrt(4 * log(2) / pi) if is_corrected(variant) else 1 / (2 * pi)
+    return factor * rabi_squared / doppler_hz
+
+
+def saturation(rate: Any, natural_width: Any, doppler_hz: Any) -> Any:
+    """Saturation of the atoms in resonance with light that scatters at a mean rate R, 4 Omega^2/gamma_LW^2 [1].
+
+    Formula: `resonant_rate` solved for Omega^2. Far below 1, or the light burns a hole into the velocities.
+
+    Example:
+        >>> round(saturation(1.25e3, 2.874e7, 378.5e6), 5)
+        0.00244
+    """
+    return 4 * rate * doppler_hz / (resonant_rate(1.0, 1.0) * natural_width * natural_width)
 
 
 def pump_parameter(
-    *, pump: Any, probe: Any, detuning_hz: Any, splitting_hz: Any, natural_width: Any, doppler_hz: Any
+    *,
+    pump: Any,
+    probe: Any,
+    detuning_hz: Any,
+    splitting_hz: Any,
+    natural_width: Any,
+    doppler_hz: Any,
+    variant: str = "corrected",
 ) -> Any:
     """x of Gamma_cool = (1 + x) mu^2 Gamma for two-level atoms, from both Rabi frequencies [1].
 
-    Formula: x = Omega_pump^2 (Delta - Omega)^2 k/(gamma_LW^2 Omega_probe^2), k = gamma_LW/(2 pi delta_Doppler).
-    Source: 001 below Eq. (15), footnotes 68, 69; with R of `resonant_rate` in place of its estimate x is 5.9 times
-    larger.
+    Formula: x = R_pump/[Omega_probe^2 gamma_LW/(Delta - Omega)^2] with R of `resonant_rate`; variant "paper": x =
+    Omega_pump^2 (Delta - Omega)^2 k/(gamma_LW^2 Omega_probe^2), k = gamma_LW/(2 pi delta_Doppler), 5.9 times less.
+    Source: 001 below Eq. (15), footnotes 68, 69.
 
     Args:
-        pump, probe: Rabi frequencies [rad/s]; detuning_hz, splitting_hz, doppler_hz: Delta, Omega, delta over 2 pi
-            [Hz]; natural_width: gamma_LW [1/s].
+        pump, probe: Rabi frequencies [rad/s]; detuning_hz, splitting_hz, doppler_hz: Delta, Omega, delta [Hz];
+        natural_width: gamma_LW [1/s]; variant: of the resonant rate.
 
     Example:
         >>> at = {"detuning_hz": 1e9, "splitting_hz": 3e5, "natural_width": 3.3e7, "doppler_hz": 378.5e6}
-        >>> round(pump_parameter(pump=1e5, probe=1e7, **at), 5)
+        >>> round(pump_parameter(pump=1e5, probe=1e7, variant="paper", **at), 5)
         0.05027
     """
     delta = 2 * pi * (detuning_hz - splitting_hz)
     cooling = probe * probe * natural_width / (delta * delta)
-    return resonant_rate(pump, natural_width, doppler_hz, variant="paper") / cooling
+    return resonant_rate(pump * pump, doppler_hz, variant=variant) / cooling
 
 
 @pytree

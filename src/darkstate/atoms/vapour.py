@@ -12,8 +12,9 @@ from __future__ import annotations
 from math import log, pi, sqrt
 from typing import Any, NamedTuple
 
+from darkstate.atoms.arguments import is_corrected, refuse_not_positive
 from darkstate.atoms.constants import BOLTZMANN
-from darkstate.atoms.dipole import averaged_rate, is_corrected, refuse_not_positive
+from darkstate.atoms.dipole import averaged_rate
 from darkstate.atoms.species import species
 from darkstate.elementary import elementary, where
 from darkstate.errors import ArgumentError

@@ -1,7 +1,7 @@
 """Two caesium vapour cells and one laser (002; 001 Sec. IV; 000 App. C): parameters -> rates -> model -> witness.
 
 Each cause of rates is given by its effective rates, as in the papers, or by what stands on the optical table
-(`laboratory`): [ensembles] or [vapour], [drive] or [laser], [noise] or [relaxation], [pump] and [repump] or
+(`laboratory`, `lasers`): [ensembles] or [vapour], [drive] or [laser], [noise] or [relaxation], [pump] and [repump] or
 [pump_light].
 """
 
@@ -12,30 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 from darkstate.atoms.hyperfine import field_of_splitting
 from darkstate.atoms.light import LightRates
-from darkstate.atoms.pumping import Optical
+from darkstate.atoms.pumping import Optical, saturation
 from darkstate.atoms.species import Line, line, species
 from darkstate.atoms.validity import light_checks
-from darkstate.atoms.vapour import gaussian_length
+from darkstate.atoms.vapour import doppler_width, gaussian_length
 from darkstate.experiments.acquisition import Acquisition, Detection
 from darkstate.experiments.alternatives import one_of
 from darkstate.experiments.effective import Drive, Ensembles, Field, Noise, Pump, Repump
-from darkstate.experiments.laboratory import (
-    CESIUM,
-    CesiumLaser,
-    PumpLight,
-    Relaxation,
-    Vapour,
-)
+from darkstate.experiments.laboratory import CESIUM, PumpLight, Relaxation, Vapour
+from darkstate.experiments.lasers import CesiumLaser, no_common_dark_state
 from darkstate.experiments.two_cells import (
     CellModel,
     Cells,
     Timing,
     assemble,
     couplings,
+    fastest_of,
     rate_problems,
     shared_warnings,
 )
-from darkstate.parameters import pytree
+from darkstate.parameters import Changes, pytree
 from darkstate.spins.ensembles import Rates
 
 if TYPE_CHECKING:
@@ -90,7 +86,7 @@ class CesiumCells:
     protocol: Timing = Timing()
     detection: Detection = Detection()
     acquisition: Acquisition = Acquisition()
-    second: dict[str, Any] = dataclasses.field(default_factory=dict)
+    second: Changes = dataclasses.field(default_factory=Changes)
     vapour: Vapour | None = None
     laser: CesiumLaser | None = None
     relaxation: Relaxation | None = None
@@ -99,6 +95,11 @@ class CesiumCells:
 
     per_cell = ("ensembles", "drive", "noise", "pump", "repump", "vapour", "laser", "relaxation", "pump_light")
     hyperfine_spin = 4.0
+
+    def __post_init__(self) -> None:
+        """Take a plain mapping for `second`; a JAX transformation may put other things there for a moment."""
+        if type(self.second) is dict:
+            object.__setattr__(self, "second", Changes(self.second))
 
     @property
     def behind(self) -> CesiumCells:
@@ -211,10 +212,11 @@ class CesiumCells:
         """What the rates of the laser rest on, see `atoms.validity`; empty where rates are given."""
         if self.laser is None or self.vapour is None:
             return {}
-        return light_checks(
+        found = light_checks(
             self.line,
             self.light,
             detuning_hz=self.laser.detuning,
+            fastest=fastest_of(self.cell),
             temperature=self.vapour.temperature,
             larmor_hz=self.field.larmor_splitting,
             optical_depth=self.optical_depth,
@@ -222,6 +224,12 @@ class CesiumCells:
             distance=self.vapour.distance,
             pumped=self.pump_light is not None or self.pump.rate > 0,
         )
+        optical = self.optical
+        if optical is not None:
+            d1, kelvin = line(CESIUM, "D1"), self.vapour.temperature
+            width = doppler_width(d1.wavelength, d1.species.mass, kelvin)
+            found["pump_saturation"] = saturation(optical.pump, d1.natural_width, width)
+        return found
 
     def problems(self) -> list[tuple[str, str]]:
         """Contradictions between fields: (key, sentence)."""
@@ -235,6 +243,10 @@ class CesiumCells:
             found += self.vapour.problems()
         if self.pump_light is not None:
             found += self.pump_light.problems()
+        if "laser.line" in self.second:
+            found.append(("second.laser.line", "has no effect that could be meant: one laser passes both cells"))
+        if not found and self.laser is not None and self.orientation == 1:
+            found += no_common_dark_state(self)
         if found:
             return found
         start: Any = self.ensembles or self.vapour
@@ -289,6 +301,11 @@ class CesiumCells:
                 "which are part of it"
             )
         times: Any = self._relaxation
+        if times.t2_dark is not None and 2 / times.t2_dark < 4 * times.collision_rate:
+            found.append(
+                f"T2 in the dark is longer than collisions at {times.collision_rate:g} /s allow: 2/T2 must be at "
+                "least 4 times their rate"
+            )
         if times.t1_dark is not None and times.t2_dark is not None and times.t2_dark > 2 * times.t1_dark:
             found.append("T2 in the dark exceeds 2 T1, which no noise process allows")
         return found

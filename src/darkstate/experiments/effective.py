@@ -148,4 +148,5 @@ class Field:
         doc="Zeeman splitting of neighbouring sublevels",
         source="002: 322 kHz",
         above=0,
+        maximum=1e9,
     )

@@ -223,9 +223,10 @@ def _section(section: type, table: Any, prefix: str, quantities: dict[str, layou
 
 def _refuse_contradictions(document: Document, case: str | None, changes: Changes, experiment: Experiment) -> None:
     """Raise what single fields cannot show: contradictions between them, and rates that are not finite."""
-    first = experiment.problems()
-    own = second_cell(experiment)
-    second = [(f"second.{key}", text) for key, text in own.problems() if (key, text) not in first]
+    absent = _absent_in_second(experiment)
+    first = absent or experiment.problems()
+    own = [] if absent else second_cell(experiment).problems()
+    second = [(f"second.{key}", text) for key, text in own if (key, text) not in first]
     problems = []
     for name, sentence in first + second:
         key: Key = tuple(name.split("."))
@@ -238,3 +239,10 @@ def _refuse_contradictions(document: Document, case: str | None, changes: Change
         problems = [(0, f"{document.name}: {text}") for text in experiment.rate_problems()]
     if problems:
         raise refuse(problems)
+
+
+def _absent_in_second(experiment: Experiment) -> list[tuple[str, str]]:
+    """Sections that ensemble II is to change, but that the experiment goes without: (key, sentence)."""
+    changed = dict.fromkeys(key.split(".")[0] for key in getattr(experiment, "second", ()))
+    absent = [name for name in changed if getattr(experiment, name) is None]
+    return [(f"second.{name}", f"changes [{name}], which this lab file goes without") for name in absent]

@@ -135,17 +135,7 @@ def _entry(section: type, key: str, spec: Spec, published: Mapping[str, Any]) ->
     needed = required or key in published
     if value is None:
         number = 1.5 if spec.admits(1.5) else 0.01
-        texts = {
-            "1/s": "28 /s",
-            "Hz": "850 MHz",
-            "s": "15 ms",
-            "W": "20 uW",
-            "K": "4.2 K",
-            "m": "852 nm",
-            "T": "1 G",
-            "rad": "14 deg",
-        }
-        value = number if spec.unit == "1" else texts[spec.unit]
+        value = number if spec.unit == "1" else _TEXTS[spec.unit]
     elif not isinstance(value, str) and spec.unit != "1":
         value = format_si(value, spec.unit)
     text = f'"{value}"' if isinstance(value, str) else f"{value!r}" if isinstance(value, int) else f"{value:g}"

@@ -6,6 +6,7 @@ import dataclasses
 from math import isfinite, pi
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from darkstate.elementary import where
 from darkstate.experiments.values import with_values
 from darkstate.parameters import parameter, pytree, specs
 from darkstate.spins.ensembles import Rates
@@ -24,7 +25,7 @@ class Cells:
         unit="1",
         symbol="t",
         doc="power transmission of the scattered light between the cells; a weaker drive in cell II is "
-        "`second.drive.rate`",
+        "`second.drive.rate`, or with a laser `second.laser.power`",
         source="not in the papers (they take 1)",
         minimum=0,
         maximum=1,
@@ -115,6 +116,21 @@ def second_cell(experiment: _E) -> _E:
     return with_values(experiment, experiment.second).behind  # type: ignore[attr-defined]
 
 
+def worse_checks(experiment: Any) -> dict[str, Any]:
+    """The figures behind the rates of the light (`atoms.validity`), the worse ensemble of each; none without laser.
+
+    Example:
+        >>> from darkstate.experiments.two_level_ensembles import Drive, Ensembles, TwoLevelEnsembles
+        >>> worse_checks(TwoLevelEnsembles(Ensembles(optical_depth=30), Drive(rate=1.0, z=1.5)))
+        {}
+    """
+    found: dict[str, Any] = {}
+    for figures in (experiment.light_checks(), second_cell(experiment).light_checks()):
+        for name, value in figures.items():
+            found[name] = where(value > found[name], value, found[name]) if name in found else value
+    return found
+
+
 def couplings(z: Any) -> tuple[Any, Any]:
     """(mu, nu) with mu + nu = Z and mu - nu = 1/Z, so that mu^2 - nu^2 = 1.
 
@@ -154,6 +170,12 @@ class CellModel:
         names = [f.name for f in dataclasses.fields(Rates)]
         parts = (self.dark, self.drive, self.pump, self.repump)
         return Rates(**{n: sum(getattr(p, n) for p in parts) for n in names})
+
+
+def fastest_of(cell: CellModel) -> Any:
+    """All effective rates of one ensemble together, collective and pump included [1/s]."""
+    total = cell.total
+    return total.transverse + total.collective + total.h_to_up + total.h_to_down
 
 
 def assemble(experiment: Any) -> SpinEnsembles:
@@ -205,6 +227,8 @@ def rate_problems(experiment: Any) -> list[str]:
 
 def _not_finite(experiment: Any, cell: str) -> str:
     cure = "check drive.rate, drive.z and ensembles.optical_depth"
+    if experiment.laser is not None:
+        cure = "check the numbers of [laser], of the vapour, and of what happens in the dark"
     try:
         total = experiment.cell.total
     except ArithmeticError:

@@ -15,17 +15,18 @@ from darkstate.atoms.species import Line, line
 from darkstate.atoms.validity import light_checks
 from darkstate.atoms.vapour import gaussian_length
 from darkstate.experiments.alternatives import one_of
-from darkstate.experiments.laboratory import YTTERBIUM, YtterbiumLaser
+from darkstate.experiments.lasers import YtterbiumLaser, no_common_dark_state
 from darkstate.experiments.two_cells import (
     CellModel,
     Cells,
     Timing,
     assemble,
     couplings,
+    fastest_of,
     rate_problems,
     shared_warnings,
 )
-from darkstate.parameters import parameter, pytree
+from darkstate.parameters import Changes, parameter, pytree
 from darkstate.spins.ensembles import Rates
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ class Field:
         symbol="B",
         doc="magnetic field along x; counts with [laser] only, where hundreds of gauss make mu and nu differ",
         source="001 Sec. III A",
+        minimum=-10,
+        maximum=10,
     )
 
 
@@ -156,12 +159,17 @@ class TwoLevelEnsembles:
     field: Field = Field()
     cells: Cells = Cells()
     protocol: Timing = Timing()
-    second: dict[str, Any] = dataclasses.field(default_factory=dict)
+    second: Changes = dataclasses.field(default_factory=Changes)
     laser: YtterbiumLaser | None = None
     orientation: int = dataclasses.field(default=1, metadata={"static": True})  # of the spins that `cell` describes
 
     per_cell = ("ensembles", "drive", "pump", "noise", "laser")
     hyperfine_spin = 0.5
+
+    def __post_init__(self) -> None:
+        """Take a plain mapping for `second`; a JAX transformation may put other things there for a moment."""
+        if type(self.second) is dict:
+            object.__setattr__(self, "second", Changes(self.second))
 
     @property
     def behind(self) -> TwoLevelEnsembles:
@@ -187,7 +195,7 @@ class TwoLevelEnsembles:
     @property
     def line(self) -> Line:
         """The line the laser is near."""
-        return line(YTTERBIUM, "1S0-3P1")
+        return line("171Yb", "1S0-3P1")
 
     @property
     def light(self) -> LightRates:
@@ -249,6 +257,7 @@ class TwoLevelEnsembles:
             self.line,
             self.light,
             detuning_hz=self.laser.detuning,
+            fastest=fastest_of(self.cell),
             temperature=self.laser.temperature,
             larmor_hz=self.larmor_splitting,
             optical_depth=self.optical_depth,
@@ -280,10 +289,7 @@ class TwoLevelEnsembles:
             text = f'= "{laser.between}" leaves ensemble II heated (|nu| >= |mu|): take the other optic or detuning'
             return [("laser.between", text)]
         if not found and self.orientation == 1:
-            one, two = self.light, self.behind.light
-            if one.passive * one.active * two.passive * two.active < 0:
-                text = f'= "{laser.between}" gives mu nu of both ensembles opposite signs, and so no common dark state'
-                found = [("laser.between", text)]
+            found = no_common_dark_state(self)
         return found
 
     def rate_problems(self) -> list[str]:

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from darkstate.errors import ArgumentError
+from darkstate.parameters import Changes
 
 _E = TypeVar("_E")
 
@@ -46,7 +47,7 @@ def _put(experiment: Any, key: str, value: Any) -> Any:
             allowed = ", ".join(experiment.per_cell)
             raise ArgumentError(f"Key {key!r} has no effect: ensemble II may differ in {allowed} only.")
         _put(experiment, name, value)  # raises if there is no such parameter
-        return dataclasses.replace(experiment, second={**experiment.second, name: value})
+        return dataclasses.replace(experiment, second=Changes({**experiment.second, name: value}))
     return _replace(experiment, key, key.split("."), value)
 
 
@@ -62,7 +63,7 @@ def _replace(node: Any, key: str, path: list[str], value: Any) -> Any:
         near = get_close_matches(name, fields, 1)
         raise ArgumentError(f"Key {key!r} names no parameter" + (f"; did you mean {near[0]!r}?" if near else "."))
     if is_table and child is None:
-        present = ", ".join(n for n in fields if getattr(node, n) is not None)
+        present = ", ".join(n for n in fields if dataclasses.is_dataclass(getattr(node, n)))
         raise ArgumentError(
             f"Key {key!r} names a parameter of `{name}`, which this experiment goes without; it has {present}. Make "
             f"the experiment with {name}=... to set it."

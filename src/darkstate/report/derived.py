@@ -22,6 +22,7 @@ from darkstate.experiments.cesium_cells import CesiumCells
 from darkstate.experiments.laboratory import CESIUM
 from darkstate.experiments.monitored_cells import MonitoredCells
 from darkstate.experiments.spin_mechanics import SpinMechanics
+from darkstate.experiments.two_cells import second_cell
 from darkstate.experiments.values import value_at
 from darkstate.parameters import specs
 from darkstate.units import format_si
@@ -31,7 +32,8 @@ class Derived(NamedTuple):
     """One derived quantity.
 
     key: its name in Python; symbol, unit, formula, source: as printed; inputs: keys of other quantities, or dotted keys
-    of the lab file, that the formula takes; value: the number for an experiment [SI].
+    of the lab file, that the formula takes; value: the number for an experiment [SI]; shared: whether it belongs to
+    both ensembles together.
     """
 
     key: str
@@ -41,6 +43,7 @@ class Derived(NamedTuple):
     inputs: tuple[str, ...]
     source: str
     value: Callable[[Any], Any]
+    shared: bool = False
 
 
 def value_text(value: float, unit: str, error: float | None = None) -> str:
@@ -185,7 +188,7 @@ def _shift(e: Any, orientation: int) -> Any:
 
 
 def _light_mismatch(e: Any) -> Any:
-    return (_shift(e, 1) + _shift(e, -1)) / (2 * pi)
+    return (_shift(e, 1) + _shift(second_cell(e), -1)) / (2 * pi)
 
 
 def _zeeman_mismatch(e: Any) -> Any:
@@ -196,9 +199,9 @@ def _zeeman_mismatch(e: Any) -> Any:
 
 _MISMATCH = (
     Derived("light_mismatch", "delta Omega(light)", "Hz", "light shifts of both ensembles; tune it away",
-            ("light_shift",), "001 App. B 1", _light_mismatch),
+            ("light_shift",), "001 App. B 1", _light_mismatch, True),
     Derived("zeeman_mismatch", "delta Omega(B^2)", "Hz", "(E_4 - E_3) - (E_-3 - E_-4) of Breit and Rabi; tune it away",
-            ("magnetic_field",), "Breit, Rabi 1931", _zeeman_mismatch),
+            ("magnetic_field",), "Breit, Rabi 1931", _zeeman_mismatch, True),
 )  # fmt: skip
 
 
@@ -208,7 +211,7 @@ def _light(e: Any) -> list[Derived]:
 
     return [
         Derived("intensity", "I", "W/m^2", "P T_w/w^2", ("laser.power", "laser.window_transmission", width), "-",
-                lambda e: intensity(e.laser.power, _area(e), windows=1, transmission=e.laser.window_transmission)),
+                lambda e: intensity(e.laser.power, _area(e), transmission=e.laser.window_transmission)),
         Derived("rabi", "Omega", "1/s", "(gamma_LW 3 lambda^3 I/8 pi h c)^(1/2)", ("intensity",), "001 (B1), note 68",
                 lambda e: e.laser.rabi(e.line, _area(e))),
         Derived("nearest_detuning", "min |Delta|/2pi", "Hz", "distance from the nearest line", ("laser.detuning",), "-",
@@ -217,7 +220,7 @@ def _light(e: Any) -> list[Derived]:
                 "Breit, Rabi 1931", _field),
         Derived("light_shift", "delta omega_L", "1/s", "light shift of |up> minus that of |down>", ("rabi",),
                 "001 App. B 1, corrected", lambda e: _shift(e, e.orientation)),
-        *(_MISMATCH if isinstance(e, CesiumCells) else ()),
+        *(_MISMATCH if isinstance(e, CesiumCells) else _MISMATCH[:1]),
     ]  # fmt: skip
 
 
@@ -297,6 +300,12 @@ def t2_driven(e: Any) -> Any:
     return 2 / (c.total.transverse + c.total.collective * (c.initial_up - c.initial_down))
 
 
+def _dark_formula(e: Any) -> str:
+    if not isinstance(e, CesiumCells):
+        return "Gamma_d_add"
+    return "4 Gamma_col" if e.noise is None and (e.relaxation is None or e.relaxation.t2_dark is None) else "2/T2"
+
+
 def _totals(e: Any) -> list[Derived]:
     def total(key: str, symbol: str, formula: str, name: str) -> Derived:
         source = "001 Eqs. (13), (20)"
@@ -314,7 +323,8 @@ def _totals(e: Any) -> list[Derived]:
             total("total_h_to_down", "Gamma_hd", "drive + repump + collisions", "h_to_down"),
         ]
     lines += [
-        Derived("dark", "Gamma-tilde(dark)", "1/s", "2/T2", (), "001 Eq. (14)", lambda e: e.cell.dark.transverse),
+        Derived("dark", "Gamma-tilde(dark)", "1/s", _dark_formula(e), (), "001 Eq. (14)",
+                lambda e: e.cell.dark.transverse),
         total("transverse", "Gamma-tilde", "dark + flips + losses + dephasing of all light", "transverse"),
         total("collective", "d Gamma", "d x Gamma (x 1/2 for light along the field)", "collective")._replace(
             symbol="d Gamma", inputs=("optical_depth",) if _has_depth(e) else ()

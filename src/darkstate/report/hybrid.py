@@ -25,8 +25,9 @@ from darkstate.report.best_settings import best_settings
 from darkstate.report.budget import Budget, budget
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure
 from darkstate.report.text import headline, in_words, with_error
-from darkstate.solve.checks import LIMITS, decide
+from darkstate.solve.checks import decide
 from darkstate.solve.condition import condition
+from darkstate.solve.limits import LIMITS
 from darkstate.solve.sensor import force_noise, standard_quantum_limit
 from darkstate.solve.solution import Solution
 from darkstate.solve.steady_state import steady_state

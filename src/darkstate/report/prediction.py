@@ -21,7 +21,7 @@ from darkstate.experiments import TwoCells
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.monitored_cells import MonitoredCells
 from darkstate.experiments.spin_mechanics import SpinMechanics
-from darkstate.experiments.two_cells import second_cell
+from darkstate.experiments.two_cells import worse_checks
 from darkstate.experiments.values import value_at, with_values
 from darkstate.report.data import Points, read_points
 from darkstate.report.grid import substeps_of, time_grid
@@ -30,8 +30,8 @@ from darkstate.report.monitored import MonitoredPrediction, predict_monitored
 from darkstate.report.power import PowerScan, power_scan
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure, separable_line
 from darkstate.report.text import headline, in_words, with_error
-from darkstate.solve.checks import LIMITS
 from darkstate.solve.evolve import evolve
+from darkstate.solve.limits import LIMITS
 from darkstate.solve.methods import MomentEquations
 from darkstate.solve.solution import Solution
 from darkstate.solve.steady_state import steady_state
@@ -237,6 +237,7 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction | HybridP
         sigma = jnp.array([lab.uncertainties[key] for key in keys])
         values = jnp.array([value_at(experiment, key) for key in keys])
         xi_err, steady_err = (np.asarray(e) for e in _errors(experiment, keys, values, sigma, times))
+    light = _light(experiment)
     return Prediction(
         lab=lab,
         solution=solution,
@@ -245,8 +246,8 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction | HybridP
         steady_xi=WitnessValue(steady_xi, steady_err),
         window=window(times, xi, borders=borders),
         points=points,
-        power=power_scan(experiment),
-        light=_light(experiment),
+        power=None if max(int(solution.outcome), light[0]) else power_scan(experiment),
+        light=light,
     )
 
 
@@ -264,9 +265,8 @@ def predict_cases(labs: dict[str, Lab], *, data: str | Path | None = None) -> Pr
 
 
 def _light(experiment: TwoCells) -> tuple[Outcome, tuple[str, ...]]:
-    """Outcome of the checks of the light, the worse ensemble counts, and the checks beyond their limits."""
-    first, second = experiment.light_checks(), second_cell(experiment).light_checks()
-    beyond = tuple(n for n in first if not max(float(first[n]), float(second[n])) <= LIMITS[n][0])
+    """Outcome of what the rates of the light rest on, and the checks beyond their limits."""
+    beyond = tuple(n for n, value in worse_checks(experiment).items() if not float(value) <= LIMITS[n][0])
     return (Outcome.outside_validity if beyond else Outcome.ok), beyond
 
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from darkstate.errors import ArgumentError, InputError, Outcome
 from darkstate.experiments.labfile import Lab
-from darkstate.experiments.two_cells import second_cell
+from darkstate.experiments.two_cells import second_cell, worse_checks
 from darkstate.experiments.values import value_at, with_values
 from darkstate.report.derived import Derived, groups, parameter_text, value_text
+from darkstate.solve.limits import LIMITS
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Rate:
 
     Args:
         of: what it is; value: [SI]; error: standard error, None where no uncertainty of the lab file reaches it;
-        second: value of ensemble II, None where both are alike.
+        second: value of ensemble II, None where both are alike or the value belongs to both.
     """
 
     of: Derived
@@ -104,14 +105,20 @@ def rates(lab: Lab) -> Rates:
     every = [d for lines in table.values() for d in lines]
     errors = _errors(lab, every)
     differs = own != experiment
+    of_second = {d.key: d for lines in groups(own).values() for d in lines if differs and not d.shared}
     lines = {
         title: [
-            Rate(d, float(d.value(experiment)), errors.get(d.key), float(d.value(own)) if differs else None)
+            Rate(
+                d,
+                float(d.value(experiment)),
+                errors.get(d.key),
+                float(of_second[d.key].value(own)) if d.key in of_second else None,
+            )
             for d in lines
         ]
         for title, lines in table.items()
     }
-    return Rates(lab, lines, _checks(experiment, own))
+    return Rates(lab, lines, _checks(experiment))
 
 
 def _errors(lab: Lab, every: list[Derived]) -> dict[str, float]:
@@ -136,13 +143,10 @@ def _errors(lab: Lab, every: list[Derived]) -> dict[str, float]:
     return {d.key: float(t) for d, t in known if t > 1e-12 * abs(float(d.value(lab.experiment)))}
 
 
-def _checks(experiment: Any, own: Any) -> list[Check]:
+def _checks(experiment: Any) -> list[Check]:
     if not getattr(experiment, "laser", None):
         return []
-    from darkstate.solve.checks import LIMITS
-
-    first, second = experiment.light_checks(), own.light_checks()
-    return [Check(name, max(float(first[name]), float(second[name])), LIMITS[name][0]) for name in first]
+    return [Check(name, float(value), LIMITS[name][0]) for name, value in worse_checks(experiment).items()]
 
 
 def _text(r: Rates) -> str:
@@ -156,7 +160,7 @@ def _text(r: Rates) -> str:
             ("quantity", *(("ensemble I", "ensemble II") if both else ("value",)), "formula", "inputs", "source")
         ]
         for line in lines:
-            own = (value_text(line.second, line.of.unit),) if both and line.second is not None else ()
+            own = ("" if line.second is None else value_text(line.second, line.of.unit),) if both else ()
             inputs = ", ".join(
                 f"{values[k].of.symbol} = {value_text(values[k].value, values[k].of.unit)}"
                 if k in values

@@ -1,0 +1,35 @@
+"""Largest value each check may have, and the outcome beyond it; `checks` says what each figure is. Loads no JAX."""
+
+from __future__ import annotations
+
+from darkstate.errors import Outcome
+
+LIMITS: dict[str, tuple[float, Outcome]] = {
+    "d_over_n": (0.05, Outcome.outside_validity),
+    # 002 fits Gamma-tilde = 0.233 /ms where its own rates add up to 0.235 /ms (Fig. 2c); that much is let pass.
+    "transverse_excess": (0.02, Outcome.outside_validity),
+    "out_of_range": (1e-9, Outcome.outside_validity),
+    "inverted_decay": (0.0, Outcome.outside_validity),
+    "unequal_z": (1e-9, Outcome.outside_validity),
+    "uncertainty_violation": (1e-12, Outcome.unphysical_covariance),
+    "not_finite": (0.5, Outcome.not_converged),
+    "empty": (1 - 1e-12, Outcome.unstable),
+    "adiabatic_cavity": (0.1, Outcome.outside_validity),
+    "rotating_wave": (0.01, Outcome.outside_validity),
+    "rounding": (1e-8, Outcome.not_converged),
+    "commutators": (1e-9, Outcome.unphysical_covariance),
+    "growth_rate": (-1e-300, Outcome.unstable),
+    # 001 and 002 work at 700 and 850 MHz from the line at room temperature: 0.16 and 0.10
+    "doppler": (0.2, Outcome.outside_validity),
+    "linewidth": (1e-3, Outcome.outside_validity),
+    "elimination": (1e-3, Outcome.outside_validity),
+    "sidebands": (0.1, Outcome.outside_validity),
+    "excited": (0.01, Outcome.outside_validity),
+    "leak": (0.1, Outcome.outside_validity),
+    # 001 App. C 2 wants delta_D above gamma_LW d; the collective rate is then below the single-atom one by this over d
+    "pump_collective": (1.0, Outcome.outside_validity),
+    "pump_saturation": (0.1, Outcome.outside_validity),
+    "motion": (0.1, Outcome.outside_validity),
+    "distance": (0.1, Outcome.outside_validity),
+}
+"""Largest value each check may have, and the outcome beyond it; `numerical_error` has the method's tolerance."""
