@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 
 import darkstate as ds
 from darkstate.report.style import COLOURS, DASHES, separable_line
-from darkstate.solve.checks import LIMITS
+from darkstate.solve.limits import LIMITS
 
 lab = ds.load(ds.shipped_labs()["krauter2011-lab"]).experiment
 method = ds.MomentEquations(substeps=2)

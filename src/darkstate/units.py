@@ -155,6 +155,8 @@ def _parse_text(original: str, unit: Unit) -> tuple[float, float | None]:
     scale = _SCALES.get(name)
     if name.startswith("%"):
         raise ArgumentError(f"{quoted} is in percent, which is not read here; give the fraction, such as 0.84")
+    if name in ("C", "degC"):
+        raise ArgumentError(f'{quoted} is in degrees Celsius; write "{float(match["digits"]) + 273.15:g} K"')
     if scale is None:
         raise ArgumentError(f"{quoted} has the unknown unit {shown(name)}; write for example {EXAMPLES[unit]}")
     if match["last"] and match["error"]:
@@ -221,6 +223,8 @@ def _in_unit(
 def _why_unreadable(text: str) -> str:
     if re.match(r"[+-]?(nan|inf)", text, re.IGNORECASE):
         return "is not a finite number"
+    if "+-" in text:
+        return 'has a standard error that cannot be read; it stands before the unit, as in "8 +- 0.4 mW"'
     if re.match(r"[+-]?[0-9]+,[0-9]", text):
         return "has a comma where a decimal point is needed"
     return "cannot be read" if text else "is empty"

@@ -35,8 +35,16 @@ def experiment(name, *overrides, case=None):
 REFUSED = {
     "on F'=5": (CESIUM, ["laser.detuning=0 MHz"], "laser.detuning is 0 MHz from a resonance of 133Cs D2"),
     "on F'=4": (CESIUM, ["laser.detuning=-251 MHz"], "laser.detuning is 0.092 MHz from a resonance of 133Cs D2"),
-    "y light, red": (CESIUM, ["laser.detuning=-850 MHz"], "laser.detuning heats at least as much as it cools"),
-    "x light, blue": (CESIUM, ['laser.polarization="x"'], "laser.detuning heats at least as much as it cools"),
+    "y light, red": (
+        CESIUM,
+        ["laser.detuning=-850 MHz"],
+        "laser.detuning with y light heats at least as much as it cools",
+    ),
+    "x light, blue": (
+        CESIUM,
+        ['laser.polarization="x"'],
+        "laser.detuning with x light heats at least as much as it cools",
+    ),
     "line": (CESIUM, ['laser.line="D3"'], 'laser.line = "D3" must be one of D1, D2'),
     "cold": (CESIUM, ["vapour.temperature=250 K"], "or give `faraday_angle` or `optical_depth`, which need no density"),
     "hot": (CESIUM, ["vapour.temperature=600 K"], "outside the 273.15 to 550 K of the vapour pressure formula"),
@@ -69,7 +77,7 @@ REFUSED = {
     "half up": (PUMPED, ["pump_light.up_fraction=0.5"], "must be greater than 0.5 and at most 0.999999"),
     "no field": (YTTERBIUM, ["field.magnetic_field=0 G"], "a spin 1/2 needs field.magnetic_field of hundreds of gauss"),
     "field the other way": (YTTERBIUM, ["field.magnetic_field=-500 G"], "or the other side of a line"),
-    "Stark field": (YTTERBIUM, ['laser.between="stark"'], '"stark" leaves ensemble II heated (|nu| >= |mu|)'),
+    "Stark field": (YTTERBIUM, ['laser.between="stark"'], '"stark" leaves ensemble II on resonance or heated'),
     "Stark field, blue": (
         YTTERBIUM,
         ['laser.between="stark"', "laser.detuning=6 GHz"],
@@ -88,7 +96,7 @@ REFUSED = {
     "intensity": (CESIUM, ["laser.power=5.6 W/m^2"], 'laser.power = "5.6 W/m^2" has the unknown unit "W/m^2"'),
     "no unit": (CESIUM, ["laser.detuning=850"], 'has no unit, but an ordinary frequency is wanted; write "850 Hz"'),
     "bare angle": (CESIUM, ["vapour.faraday_angle=14"], 'has no unit, but an angle is wanted; write "14 rad"'),
-    "Celsius": (CESIUM, ["vapour.temperature=20 C"], 'has the unknown unit "C"; write for example "10 mK" or "4.2 K"'),
+    "Celsius": (CESIUM, ["vapour.temperature=20 C"], 'is in degrees Celsius; write "293.15 K"'),
     "second on F'=5": (CESIUM, ["second.laser.detuning=0 MHz"], "second.laser.detuning is 0 MHz from a resonance"),
     "second cold": (CESIUM, ["second.vapour.temperature=250 K"], "second.vapour.temperature"),
     "second by nothing": (CESIUM, ["second.pump_light.power=1 mW"], "pump_light"),
@@ -225,7 +233,7 @@ def test_every_rate_of_the_light_from_power_and_field(orientation):
 def test_effective_rates_give_the_same_cells():
     """Krauter's lab by laser, and by the numbers that follow from it as [drive] and [noise]: one xi(t)."""
     table = experiment(CESIUM, "laser.zeeman=neglected")
-    light, total, col = table.light, table.cell.total, 6.1538
+    light, total, col = table.light, table.cell.total, 0.8 / 130e-3
     loss = (light.up_to_h + light.down_to_h) / 2
     effective = CesiumCells(
         Ensembles(optical_depth=table.optical_depth, atoms=table.cell.atoms, initial_up=0.99),
@@ -403,3 +411,20 @@ def test_stark_field_reverses_the_detuning():
     light = {"detuning_hz": -1e9, "polarization": "y", "field": 0.05}
     ratio = brute.rate((0.5, 0.5), (0.5, -0.5), **light) / brute.rate((0.5, -0.5), (0.5, 0.5), **light)
     assert two.light.cooling / two.light.heating == pytest.approx(ratio, rel=1e-9)  # |up> of II is m = -1/2
+
+
+def test_t1_in_the_dark_means_collisions():
+    """d<Jx>/dt = -(1 + 4) Gamma_col/4 <Jx> of |4,4>: Gamma_col = 0.8/T1, unless it is given."""
+    assert experiment(CESIUM).cell.dark.cooling == pytest.approx(0.8 / 130e-3, rel=1e-12)
+    given = experiment(CESIUM, "relaxation.collision_rate=2 /s")
+    assert given.cell.dark.cooling == 2
+    assert any("make it 400 ms" in text for text in given.warnings())
+    assert experiment(CESIUM).warnings() == []
+
+
+def test_a_new_lab_file_like_one_that_comes_along(darkstate, tmp_path):
+    assert darkstate("new", "ours", "--like", "krauter2011-lab")[0] == 0
+    assert load(tmp_path / "ours.toml").experiment == experiment(CESIUM)
+    code, _, err = darkstate("new", "other", "--like", "krauter-lab")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "did you mean krauter2011-lab?" in err

@@ -7,6 +7,7 @@ import pytest
 from scipy import constants as si
 
 import darkstate as ds
+from darkstate.atoms.validity import CURES
 from darkstate.errors import InputError, Outcome
 from darkstate.experiments.labfile import load, shipped_labs
 from darkstate.experiments.layout import parameters
@@ -45,7 +46,12 @@ def test_figures_of_validity_of_krauter2011():
     wavelength, width, delta, larmor = 852.34727582e-9, 1 / (2 * np.pi * 30.405e-9), 850e6, 322e3
     mass, depth = 132.905451931 * si.atomic_mass, lab.experiment.optical_depth
     fastest = max(
-        depth * e.light.gamma + e.light.transverse() + 2 / 40e-3 + e.light.h_to_up + e.light.h_to_down + 2 * 6.1538
+        depth * e.light.gamma
+        + e.light.transverse()
+        + 2 / 40e-3
+        + e.light.h_to_up
+        + e.light.h_to_down
+        + 2 * 0.8 / 130e-3
         for e in both
     )
     length, speed = np.sqrt(0.022**2 / (2 * np.pi)), np.sqrt(8 * si.k * 293 / (np.pi * mass))
@@ -106,7 +112,8 @@ def test_beyond_its_limit_a_prediction_has_no_verdict(name):
     assert prediction.light == (Outcome.outside_validity, beyond)
     assert prediction.verdict.startswith("no verdict (outside_validity)")
     assert "entangled: smallest" not in str(prediction)
-    assert f"beyond their limits: {', '.join(beyond)}; `darkstate rates` shows the figures" in str(prediction)
+    cures = "; ".join(f"{name} ({CURES[name]})" for name in beyond)
+    assert f"outside_validity of the rates: {cures}; `darkstate rates` shows the figures" in str(prediction)
 
 
 @pytest.mark.parametrize("name", [CESIUM, *(pytest.param(n, marks=pytest.mark.slow) for n in (PUMPED, YTTERBIUM))])

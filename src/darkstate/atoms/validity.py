@@ -26,6 +26,20 @@ from darkstate.atoms.species import Line
 from darkstate.atoms.vapour import doppler_width, mean_speed
 from darkstate.elementary import where
 
+CURES = {
+    "doppler": "more detuning, or colder atoms",
+    "linewidth": "more detuning",
+    "elimination": "less power or more detuning",
+    "sidebands": "a stronger field or less power",
+    "excited": "less power or more detuning",
+    "leak": "the D2 line, or another detuning",
+    "pump_collective": "no pump light, or a thinner vapour",
+    "motion": "less power, or a smaller ensemble",
+    "distance": "a wider beam, or less distance",
+    "pump_saturation": "less pump light",
+}
+"""What to change where a figure is beyond its limit."""
+
 
 def nearest_detuning(line: Line, detuning_hz: Any) -> Any:
     """Distance of light from the nearest line of a ground level of the model, without a field [Hz].

@@ -74,14 +74,18 @@ def new(
         str,
         typer.Option(metavar="SYSTEM", help="cesium_cells, two_level_ensembles, spin_mechanics or monitored_cells."),
     ] = "cesium_cells",
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="LAB", help="Copy a lab file that comes along, such as krauter2011-lab (by its laser)."),
+    ] = None,
 ) -> None:
     """Write a commented lab file to fill in.
 
-    Example: darkstate new mylab --experiment cesium_cells
+    Example: darkstate new mylab --like krauter2011-lab
     """
     from darkstate.experiments.template import write_new
 
-    path = write_new(name, experiment)
+    path = write_new(name, experiment, like)
     print_files([path])
     print(f"next: darkstate check {path}")
 

@@ -144,18 +144,18 @@ class CesiumCells:
         """Pump and repump light by laboratory numbers, if there is any."""
         if self.pump_light is None:
             return None
-        return self.pump_light.optical(self.light, self.vapour, self._relaxation.collision_rate)  # type: ignore[arg-type]
+        return self.pump_light.optical(self.light, self.vapour, self._collisions)  # type: ignore[arg-type]
 
     @property
-    def _relaxation(self) -> Noise | Relaxation:
-        return self.noise or self.relaxation or Relaxation()
+    def _collisions(self) -> Any:
+        return self.noise.collision_rate if self.noise is not None else (self.relaxation or Relaxation()).collisions
 
     @property
     def cell(self) -> CellModel:
         """One cell as plain numbers."""
         start: Any = self.ensembles or self.vapour
         up, down = start.initial_up, getattr(start, "initial_down", None)
-        col, optical, dark = self._relaxation.collision_rate, self.optical, self._dark
+        col, optical, dark = self._collisions, self.optical, self._dark
         return CellModel(
             atoms=start.atoms if self.vapour is None else self.vapour.atoms(self.line.wavelength),
             z=self.z,
@@ -176,7 +176,7 @@ class CesiumCells:
     @property
     def _dark(self) -> Any:
         """Gamma-tilde without light."""
-        return 2 / self.noise.t2_dark if self.noise is not None else self._relaxation.transverse  # type: ignore[union-attr]
+        return 2 / self.noise.t2_dark if self.noise is not None else (self.relaxation or Relaxation()).transverse
 
     @property
     def _drive(self) -> Rates:
@@ -300,12 +300,18 @@ class CesiumCells:
                 f"Gamma-tilde = {total.transverse:.4g} /s is below cooling + heating + losses = {parts:.4g} /s, "
                 "which are part of it"
             )
-        times: Any = self._relaxation
-        if times.t2_dark is not None and 2 / times.t2_dark < 4 * times.collision_rate:
+        times, col = self.noise or self.relaxation, self._collisions
+        if times is None:
+            return found
+        if times.t2_dark is not None and 2 / times.t2_dark < 4 * col:
             found.append(
-                f"T2 in the dark is longer than collisions at {times.collision_rate:g} /s allow: 2/T2 must be at "
-                "least 4 times their rate"
+                f"T2 in the dark is longer than collisions at {col:.4g} /s allow: 2/T2 must be at least 4 times that"
             )
         if times.t1_dark is not None and times.t2_dark is not None and times.t2_dark > 2 * times.t1_dark:
             found.append("T2 in the dark exceeds 2 T1, which no noise process allows")
+        if self.noise is None and times.t1_dark is not None and not 0.8 <= col * times.t1_dark / 0.8 <= 1.25:
+            found.append(
+                f"T1 in the dark is {1e3 * times.t1_dark:.4g} ms, but collisions at {col:.4g} /s make it "
+                f"{8e2 / col if col else float('inf'):.4g} ms: the collision rate counts; leave it out to use T1"
+            )
         return found

@@ -30,7 +30,7 @@ class Vapour:
     temperature: float = parameter(
         unit="K",
         symbol="T",
-        doc="temperature of the cells",
+        doc="temperature of the cells; sets density, Doppler width and speed of the atoms",
         source="002: room temperature",
         minimum=1e-9,
         maximum=1e4,
@@ -137,24 +137,31 @@ class Relaxation:
         default=None,
         unit="s",
         symbol="T1",
-        doc="decay time of <Jx> without light; only compared",
+        doc="decay time of <Jx> without light, read as its initial slope; gives the collision rate 0.8/T1",
         source="002: 130 ms",
         above=0,
     )
-    collision_rate: float = parameter(
-        default=0.0,
+    collision_rate: float | None = parameter(
+        default=None,
         unit="1/s",
         symbol="Gamma_col",
-        doc="collision rate of every transition; T1 in the dark = 0.8/Gamma_col",
+        doc="collision rate of every transition; left out = 0.8/T1, or 0 without T1",
         source="001 Sec. IV B",
         minimum=0,
         maximum=1e12,
     )
 
     @property
+    def collisions(self) -> Any:
+        """Collision rate of every transition [1/s]: given, or from d<Jx>/dt = -(5/4) Gamma_col <Jx> of |4,4>."""
+        if self.collision_rate is not None:
+            return self.collision_rate
+        return 0.0 if self.t1_dark is None else 0.8 / self.t1_dark
+
+    @property
     def transverse(self) -> Any:
         """Gamma-tilde in the dark [1/s]."""
-        return 4 * self.collision_rate if self.t2_dark is None else 2 / self.t2_dark
+        return 4 * self.collisions if self.t2_dark is None else 2 / self.t2_dark
 
 
 @pytree

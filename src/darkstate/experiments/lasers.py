@@ -113,7 +113,7 @@ class AbstractBeam:
         width, away = atomic_line.natural_width / (2 * pi), nearest_detuning(atomic_line, self.detuning)
         if away < width:
             where = f"{away / 1e6:.2g} MHz from a resonance of {atomic_line.species.name} {atomic_line.name}"
-            text = f"is {where}, {width / 1e6:.2g} MHz wide, where atoms absorb: stay far away, such as at 850 MHz"
+            text = f"is {where}, {width / 1e6:.2g} MHz wide, where atoms absorb: stay at least a hundred widths away"
             return [("laser.detuning", text)]
         found = light()
         if not isfinite(found.cooling + found.heating + found.rayleigh_up):
@@ -124,9 +124,9 @@ class AbstractBeam:
             cure = "a spin 1/2 needs field.magnetic_field of hundreds of gauss, or the other side of a line"
         else:
             cure = "take the other polarisation or the other side of the line"
-        return [
-            ("laser.detuning", f"heats at least as much as it cools (|nu| >= |mu|), so nothing is squeezed: {cure}")
-        ]
+        light_text = f"with {self.polarization} light"
+        text = f"{light_text} heats at least as much as it cools (|nu| >= |mu|): nothing is squeezed; {cure}"
+        return [("laser.detuning", text)]
 
 
 @pytree

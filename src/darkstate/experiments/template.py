@@ -76,7 +76,7 @@ def template(kind: str, name: str) -> str:
         values = published.get(table, _example(kind, table) if absent else {})
         block = [f"[{table}]"]
         for key, spec in specs(section):
-            block += _entry(section, key, spec, values)
+            block += _entry(section, key, spec, values, in_force=not absent)
         for key, item in lists(section).items():
             block += _list(f"{table}.{key}", item)
         lines += [f"# {line}" for line in block] if absent else block
@@ -94,26 +94,32 @@ def _example(kind: str, table: str) -> dict[str, Any]:
     return next((lab[table] for lab in labs if table in lab), {})
 
 
-def write_new(name: str, kind: str) -> Path:
+def write_new(name: str, kind: str, like: str | None = None) -> Path:
     """Write a new lab file.
 
     Args:
         name: path of the file, with or without ".toml".
-        kind: the experiment.
+        kind: the experiment; like: a lab file that comes along, to be copied as it is instead.
 
     Raises:
-        InputError: unknown experiment, a name that is no file name, or the file is there already.
+        InputError: unknown experiment or lab file, a name that is no file name, or the file is there already.
     """
     if kind not in CATALOGUE:
-        likely = nearest(kind, list(CATALOGUE))
-        hint = f"did you mean {likely}?" if likely else f"known are {', '.join(CATALOGUE)}"
-        raise InputError([f"--experiment {shown(kind)} is not known here; {hint}"])
+        raise InputError([f"--experiment {shown(kind)} is not known here; {_hint(kind, list(CATALOGUE))}"])
+    if like is not None and like not in shipped_labs():
+        raise InputError([f"--like {shown(like)} is no lab file that comes along; {_hint(like, list(shipped_labs()))}"])
     path = Path(name if name.endswith(".toml") else f"{name}.toml")
     if not re.fullmatch(r"[\w-][\w .-]{0,99}", path.stem):
         raise InputError([f"{shown(name)} is no name for a lab file; use letters, digits, - and _"])
     if path.exists():
         raise InputError([f"{one_line(str(path))} is there already; choose another name or move it away"])
-    return write_atomic(path, template(kind, path.stem))
+    text = template(kind, path.stem) if like is None else shipped_labs()[like].read_text(encoding="utf-8")
+    return write_atomic(path, text)
+
+
+def _hint(read: str, known: list[str]) -> str:
+    likely = nearest(read, known)
+    return f"did you mean {likely}?" if likely else f"known are {', '.join(known)}"
 
 
 def _comment(text: str) -> list[str]:
@@ -127,12 +133,12 @@ def _about(spec: Spec) -> Iterator[str]:
     yield from _comment(f"{symbol}{kind}{spec.allowed}; source: {spec.source}")
 
 
-def _entry(section: type, key: str, spec: Spec, published: Mapping[str, Any]) -> list[str]:
-    """A parameter with its comment; commented out where a default serves."""
+def _entry(section: type, key: str, spec: Spec, published: Mapping[str, Any], *, in_force: bool) -> list[str]:
+    """A parameter with its comment; commented out where a default serves, or somebody else's number is an example."""
     required = is_required(section, key)
     default = None if required else getattr(section, key)
     value = published.get(key, default)
-    needed = required or key in published
+    needed = required or (in_force and key in published)
     if value is None:
         number = 1.5 if spec.admits(1.5) else 0.01
         value = number if spec.unit == "1" else _TEXTS[spec.unit]

@@ -24,6 +24,7 @@ from darkstate.experiments.two_cells import (
     couplings,
     fastest_of,
     rate_problems,
+    second_cell,
     shared_warnings,
 )
 from darkstate.parameters import Changes, parameter, pytree
@@ -281,16 +282,18 @@ class TwoLevelEnsembles:
         return found
 
     def _laser_problems(self) -> list[tuple[str, str]]:
+        if self.orientation == -1:
+            return []  # ensemble I speaks for both, since it knows the optic between them
         laser: Any = self.laser
         found = laser.problems(self.line, lambda: self.light)
-        if found and self.orientation == -1:
-            if self.field.magnetic_field == 0:
-                return []  # ensemble I has said so
-            text = f'= "{laser.between}" leaves ensemble II heated (|nu| >= |mu|): take the other optic or detuning'
+        if found:
+            return found
+        two = second_cell(self)
+        behind: Any = two.laser
+        if behind.problems(two.line, lambda: two.light):
+            text = f'= "{laser.between}" leaves ensemble II on resonance or heated: take the other optic or detuning'
             return [("laser.between", text)]
-        if not found and self.orientation == 1:
-            found = no_common_dark_state(self)
-        return found
+        return no_common_dark_state(self)
 
     def rate_problems(self) -> list[str]:
         """Rates that are no numbers, one sentence each."""

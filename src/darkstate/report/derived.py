@@ -10,11 +10,10 @@ from collections.abc import Callable
 from math import pi
 from typing import Any, NamedTuple
 
-from darkstate.atoms.beam import faraday_angle, intensity
+from darkstate.atoms.beam import intensity
 from darkstate.atoms.hyperfine import breit_rabi_hz
 from darkstate.atoms.light import sublevels
 from darkstate.atoms.shifts import light_shift
-from darkstate.atoms.species import line
 from darkstate.atoms.validity import nearest_detuning
 from darkstate.atoms.vapour import doppler_width, is_extrapolated, number_density
 from darkstate.experiments import Experiment
@@ -98,15 +97,6 @@ def groups(experiment: Experiment) -> dict[str, list[Derived]]:
     return found
 
 
-_FARADAY = {"mean_spin": 4.0, "detuning_hz": -850e6}
-"""Polarised atoms, and a probe as far from the line as the drive of 002, on the other side."""
-
-
-def _faraday(e: Any) -> Any:
-    d2 = line(CESIUM, "D2")
-    return abs(faraday_angle(d2, optical_depth=e.vapour.depth(d2.wavelength), **_FARADAY))
-
-
 def _vapour(e: CesiumCells) -> list[Derived]:
     v: Any = e.vapour
     lines = []
@@ -134,17 +124,6 @@ def _vapour(e: CesiumCells) -> list[Derived]:
             depth = Derived("optical_depth", "d", "1", "theta_F x d/theta_F",
                             ("vapour.faraday_angle", "vapour.depth_per_degree"), "002", _depth)  # fmt: skip
     lines += [atoms, depth]
-    lines.append(
-        Derived(
-            "faraday_850",
-            "theta_F(-850 MHz)",
-            "rad",
-            "gamma_LW a_1 d F/2 on D2",
-            ("optical_depth",),
-            "atoms.beam",
-            _faraday,
-        )  # fmt: skip
-    )
     lines.append(
         Derived(
             "doppler_hz",

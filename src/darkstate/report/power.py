@@ -73,8 +73,10 @@ class PowerScan:
         power, value, inside = self.best(xi)
         known = np.isfinite(xi)
         level = xi[known] <= value + 1e-4
+        if value >= 1:
+            return "never below 1 at any power"
         if level.all():
-            return f"xi = {value:.4f} at every power, since all rates scale with it"
+            return f"xi = {value:.4f} at every power"
         if level[-3:].all() and level[int(level.argmax()) :].all():
             return f"xi = {value:.4f} from {1e3 * float(self.power[known][level.argmax()]):.2g} mW on"
         if inside:

@@ -7,7 +7,7 @@ Uncertainties in the lab file are carried through by exact gradients: var xi(t) 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,8 @@ from darkstate.report.hybrid import HybridPrediction, predict_hybrid
 from darkstate.report.monitored import MonitoredPrediction, predict_monitored
 from darkstate.report.power import PowerScan, power_scan
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure, separable_line
-from darkstate.report.text import headline, in_words, with_error
+from darkstate.report.table import clock, table
+from darkstate.report.text import with_error
 from darkstate.solve.evolve import evolve
 from darkstate.solve.limits import LIMITS
 from darkstate.solve.methods import MomentEquations
@@ -55,6 +56,7 @@ class Prediction:
         points: measured points, if given.
         power: xi against drive power, where the lab file has a laser.
         light: outcome of what the rates of the laser rest on, and the checks beyond their limits.
+        shares: what each uncertain number of the lab file contributes to the error of xi [t].
     """
 
     lab: Lab
@@ -66,6 +68,7 @@ class Prediction:
     points: Points | None = None
     power: PowerScan | None = None
     light: tuple[Outcome, tuple[str, ...]] = (Outcome.ok, ())
+    shares: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def outcome(self) -> Outcome:
@@ -100,14 +103,14 @@ class Prediction:
         return f"{said}: smallest xi = {with_error(self.minimum)}, separable states have xi >= 1"
 
     def __str__(self) -> str:
-        return _table(self)
+        return table(self)
 
     def __repr__(self) -> str:
         return f"<Prediction of {self.lab.name}: {self.verdict}>"
 
     def plot(self, ax: Any, *, label: str | None = None, curve: int = 0) -> None:
         """Draw xi(t), its band, the segments' borders and the points into axes; `curve` picks colour and dashes."""
-        scale, unit = _clock(self.times[-1])
+        scale, unit = clock(self.times[-1])
         t, colour = self.times * scale, COLOURS[curve % len(COLOURS)]
         ax.plot(t, self.xi.value, DASHES[curve % len(DASHES)], color=colour, label=label)
         if self.xi.uncertainty is not None:
@@ -229,6 +232,7 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction | HybridP
     solved = _solve(experiment, times, substeps_of(experiment, times))
     (solution, steady), (xi, steady_xi) = solved[:2], (np.asarray(value) for value in solved[2:])
     xi_err = steady_err = None
+    shares: dict[str, np.ndarray] = {}
     if "cells.transmission" in keys and experiment.cells.transmission == 0:
         raise InputError(
             [f"{lab.path}: an uncertainty of cells.transmission = 0 has no first order; give a value above 0"]
@@ -236,7 +240,9 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction | HybridP
     if keys:
         sigma = jnp.array([lab.uncertainties[key] for key in keys])
         values = jnp.array([value_at(experiment, key) for key in keys])
-        xi_err, steady_err = (np.asarray(e) for e in _errors(experiment, keys, values, sigma, times))
+        parts, steady_parts = (np.asarray(e) for e in _errors(experiment, keys, values, sigma, times))
+        xi_err, steady_err = (np.sqrt((e**2).sum(-1)) for e in (parts, steady_parts))
+        shares = dict(zip(keys, abs(parts).T, strict=True))
     light = _light(experiment)
     return Prediction(
         lab=lab,
@@ -248,6 +254,7 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction | HybridP
         points=points,
         power=None if max(int(solution.outcome), light[0]) else power_scan(experiment),
         light=light,
+        shares=shares,
     )
 
 
@@ -280,7 +287,7 @@ def _solve(experiment: TwoCells, times: Any, substeps: int) -> tuple[Solution, S
 
 
 def _errors(experiment: TwoCells, keys: tuple[str, ...], values: Any, sigma: Any, times: Any) -> tuple[Any, Any]:
-    """Standard uncertainties of xi(t) [t] and of the steady xi, to first order in the inputs' uncertainties."""
+    """Slope times standard error of every input, for xi(t) [t k] and the steady xi [k]."""
     substeps = substeps_of(experiment, times)
 
     @jax.jit
@@ -290,61 +297,7 @@ def _errors(experiment: TwoCells, keys: tuple[str, ...], values: Any, sigma: Any
 
         return jax.jacfwd(xi)(values)
 
-    return tuple(jnp.sqrt(((s * sigma) ** 2).sum(-1)) for s in slopes(values))  # type: ignore[return-value]
-
-
-def _clock(total: float) -> tuple[float, str]:
-    """Factor and unit in which times up to `total` seconds read well."""
-    for scale, unit in ((1.0, "s"), (1e3, "ms"), (1e6, "us")):
-        if total * scale >= 1:
-            return scale, unit
-    return 1e9, "ns"
-
-
-def _table(p: Prediction) -> str:
-    w, (scale, unit) = p.window, _clock(p.times[-1])
-    if w.opens is None:
-        span = "never"
-    elif w.closes is None:
-        span = f"from {w.opens * scale:.3g} {unit} to the end of the protocol at {p.times[-1] * scale:.4g} {unit}"
-    else:
-        length = (w.closes - w.opens) * scale
-        span = f"from {w.opens * scale:.3g} to {w.closes * scale:.4g} {unit} ({length:.3g} {unit})"
-    outcome, steady = p.outcome, Outcome(int(p.steady.outcome))
-    checks = {k: float(v) for k, v in p.solution.checks.items()}
-    rows = [
-        ("smallest xi", f"{with_error(p.minimum)} ({float(p.minimum.decibel):+.2f} dB) at {w.at * scale:.3g} {unit}"),
-        ("xi < 1", span),
-        (
-            "steady state",
-            f"xi = {with_error(p.steady_xi)}, {p.steady_xi.verdict}" if steady is Outcome.ok else in_words(steady),
-        ),
-        ("outcome", in_words(outcome)),
-        (
-            "validity",
-            f"d/N = {checks['d_over_n']:.1e}; slowest collective decay {-checks['inverted_decay']:.3g} /s; "
-            f"numerical error {checks['numerical_error']:.0e}",
-        ),
-    ]
-    if p.light[1]:
-        rows.append(("rates", f"beyond their limits: {', '.join(p.light[1])}; `darkstate rates` shows the figures"))
-    if p.power is not None:
-        rows += p.power.rows
-    if p.lab.uncertainties:
-        rows.append(("uncertainty", f"of {', '.join(p.lab.uncertainties)}; all else is taken as exact"))
-    gain, xi_g = p.best_gain
-    if abs(gain - 1) > 0.005 and w.opens is not None:
-        rows.insert(1, ("best gain", f"g = {gain:.3g} of ensemble II gives xi_g = {xi_g:.4f} there"))
-    if p.points is not None:
-        chi = p.points.chi_squared(p.times, np.asarray(p.xi.value))
-        chance = p.points.chance(chi)
-        said = f"{chi:.2f} for {len(p.points.times)} points, p = {chance:.2g}; the band is not counted"
-        rows.append(("chi^2", said))
-        if chance < 0.01:
-            rows.append(("warning", "the points do not agree with this prediction"))
-    rows += [("warning", text) for text in p.lab.experiment.warnings()]
-    width = max(len(name) for name, _ in rows)
-    return "\n".join([headline(p.lab), *(f"  {n:<{width}}  {text}" for n, text in rows), f"  {p.verdict}"])
+    return tuple(s * sigma for s in slopes(values))
 
 
 def _save(cases: dict[str, Prediction], data: xr.Dataset, folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from darkstate.atoms.validity import CURES
 from darkstate.errors import ArgumentError, InputError, Outcome
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.two_cells import second_cell, worse_checks
@@ -47,6 +48,11 @@ class Check:
     def outcome(self) -> Outcome:
         """`ok` up to the limit."""
         return Outcome.ok if self.value <= self.limit else Outcome.outside_validity
+
+    @property
+    def said(self) -> str:
+        """The outcome, with its cure."""
+        return "ok" if self.outcome is Outcome.ok else f"{self.outcome.name}: {CURES[self.name]}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -172,7 +178,7 @@ def _text(r: Rates) -> str:
         parts.append(title + "\n" + _columns(rows))
     if r.checks:
         rows = [("check", "figure", "limit", "")]
-        rows += [(c.name, f"{c.value:.2g}", f"{c.limit:g}", c.outcome.name) for c in r.checks]
+        rows += [(c.name, f"{c.value:.2g}", f"{c.limit:g}", c.said) for c in r.checks]
         parts.append("Validity: what the rates of the light rest on (darkstate.atoms.validity)\n" + _columns(rows))
     parts.append(_verdict(r))
     return "\n\n".join(parts)
