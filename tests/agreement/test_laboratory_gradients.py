@@ -105,9 +105,7 @@ def ytterbium():
     return unequal(
         TwoLevelEnsembles(
             Ensembles(optical_depth=50.0, atoms=1e9, initial_polarization=0.9),
-            laser=YtterbiumLaser(
-                detuning=-4e9, power=2e-4, rayleigh="V3", gamma_d_add=0.5, excess_loss=0.1, window_transmission=0.9
-            ),
+            laser=YtterbiumLaser(detuning=-4e9, power=2e-4, rayleigh="V3", window_transmission=0.9),
             pump=SimplePump(x=0.3),
             noise=AddedNoise(gamma_d_add=0.7),
             field=MagneticField(magnetic_field=0.05, larmor_mismatch=0.05),

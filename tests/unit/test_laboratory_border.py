@@ -215,7 +215,7 @@ def test_extreme_values_give_a_sentence_or_numbers(name):
 def test_extreme_values_never_pass_for_a_prediction(name):
     """A prediction whose outcome is ok consists of numbers."""
     accepted = 0
-    for lab in extreme(name, 20, seed=7):
+    for lab in extreme(name, 30, seed=7):
         accepted += 1
         prediction = ds.predict(lab)
         text = str(prediction)

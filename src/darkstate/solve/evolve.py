@@ -185,7 +185,7 @@ def substeps_for(rate: float, interval: float) -> int:
         >>> substeps_for(300.0, 0.25e-3), substeps_for(3000.0, 0.25e-3)
         (1, 4)
     """
-    return min(MOST_SUBSTEPS, int(2 ** ceil(log2(max(1.0, rate * interval / STEP)))))
+    return int(2 ** ceil(log2(min(float(MOST_SUBSTEPS), max(1.0, rate * interval / STEP)))))
 
 
 def _inputs(pulses: Protocol, grid: Any, segment: Any) -> tuple[Any, Any]:
