@@ -37,8 +37,9 @@ class PowerScan:
 
     Args:
         power: [power; W]; at: of the laboratory [W].
-        xi_min: smallest xi(t) of the protocol [power]; xi_steady: of the steady state with all light on [power]; not a
-        number where a check of the rates or of the solution fails.
+        xi_min: smallest xi(t) of the protocol [power]; xi_steady: of the steady state with all light on [power].
+
+    Both are not a number where a check of the rates or of the solution fails.
     """
 
     power: np.ndarray
