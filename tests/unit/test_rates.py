@@ -115,6 +115,16 @@ def test_light_shift_and_faraday_angle():
     assert abs(turned) == pytest.approx(angle, rel=1e-9)
 
 
+def test_light_pulls_cells_of_different_power_apart():
+    """The mismatch is the sum of both light shifts, each in proportion to the power in its own cell."""
+    plain = ds.rates(opened(TABLE))["light_shift"]
+    found = ds.rates(opened(TABLE, "second.laser.power=4.2 mW"))
+    assert found["light_shift"].second == pytest.approx(0.75 * plain.second, rel=1e-12)
+    wanted = (plain.value + 0.75 * plain.second) / (2 * np.pi)
+    assert found["light_mismatch"].value == pytest.approx(wanted, rel=1e-12)
+    assert found["light_mismatch"].second is None  # it belongs to both
+
+
 def test_unknown_keys_and_things_that_are_no_lab():
     with pytest.raises(ArgumentError, match="'Z' is no derived rate of krauter2011-lab, which has density, atoms"):
         ds.rates(opened(TABLE))["Z"]

@@ -103,9 +103,7 @@ class AbstractBeam:
         return light.transverse(self.rayleigh)
 
     def collective(self, light: LightRates, depth: Any) -> Any:
-        """d Gamma; of light along the field only half of the sigma photons go forward in the right polarisation
-        [1/s].
-        """
+        """d Gamma [1/s]; half of it for light along the field, whose flips send half a photon forward."""
         return depth * light.gamma * FORWARD[self.polarization]
 
     def problems(self, atomic_line: Line, light: Callable[[], LightRates]) -> list[tuple[str, str]]:
