@@ -1,7 +1,8 @@
 """evolve: the state of a model over time.
 
 Dispatches on the model, and for spin ensembles on the method: `MomentEquations` are integrated, `AdiabaticClosedForm`
-is evaluated. Down: `spins.moments`, `spins.closed_forms`, `integrate`; `linear` for linear systems.
+is evaluated. Down: `spins.moments`, `spins.closed_forms`, `integrate`; `linear` for linear systems, `two_atoms` for
+atom pairs.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError
 from darkstate.gaussian.linear_system import LinearSystem
 from darkstate.gaussian.state import GaussianState
+from darkstate.pair.atom_pair import AtomPair
+from darkstate.pair.state import PairState
 from darkstate.solve.checks import d_over_n, decide, not_finite, out_of_range, transverse_excess
 from darkstate.solve.integrate import integrate
 from darkstate.solve.linear import Stages, check_times, evolve_constant, evolve_driven, no_delays, start_of
-from darkstate.solve.methods import AdiabaticClosedForm, MomentEquations
+from darkstate.solve.methods import AdiabaticClosedForm, Kinetic, MomentEquations, Structured
 from darkstate.solve.solution import Solution
+from darkstate.solve.two_atoms import evolve_pair
 from darkstate.spins.closed_forms import adiabatic_moments, decay_rates, start
 from darkstate.spins.ensembles import Rates, SpinEnsembles
 from darkstate.spins.moments import mean_field, moment_rates, one_way, total_rates
@@ -38,30 +42,31 @@ MOST_SUBSTEPS = 4096
 
 
 def evolve(
-    model: SpinEnsembles | LinearSystem | Stages | Callable[[Any], LinearSystem],
+    model: SpinEnsembles | AtomPair | LinearSystem | Stages | Callable[[Any], LinearSystem],
     times: Any,
     *,
-    initial: GaussianState | None = None,
+    initial: GaussianState | PairState | None = None,
     protocol: Protocol | None = None,
-    method: MomentEquations | AdiabaticClosedForm = MomentEquations(),  # noqa: B008 (frozen)
+    method: MomentEquations | AdiabaticClosedForm | Kinetic | Structured | None = None,
     throw: bool = True,
 ) -> Solution:
-    """Evolve two spin ensembles from their initial populations, or a linear system from a Gaussian state.
+    """Evolve two spin ensembles, an atom pair, or a linear system.
 
     Formula: the moment equations of `spins.moments` (001 App. C, D, corrected), or 001 Eqs. (14), (21); for linear
     systems d<x>/dt = A <x>, dV/dt = A V + V A^T + D, exact where A and D are constant.
 
     Args:
-        model: two ensembles; or a `LinearSystem`, a list of (system, duration) one after the other, or a function of
-            time that returns a system (integrated; it must give the same modes and ports at all times).
+        model: two ensembles; an `AtomPair`; or a `LinearSystem`, a list of (system, duration) one after the other, or
+            a function of time that returns a system (integrated; the same modes and ports at all times).
         times: increasing times from 0 on [t; s].
-        initial: state a linear system starts from; None = vacuum.
+        initial: state a linear system or a pair starts from; None = vacuum, |00>.
         protocol: segments of light for ensembles; None = drive, pump and repump on for ever at strength 1.
-        method: `MomentEquations` (default) or `AdiabaticClosedForm`; of a function of time, its substeps and tolerance.
+        method: `MomentEquations` (default of ensembles and functions of time) or `AdiabaticClosedForm`; for a pair
+            `Kinetic` (default), `Structured` or `Dense`.
         throw: raise on a bad outcome; False keeps the code per point.
 
     Returns:
-        A `Solution`; its state has leaves [t 2], or [t q q] for a linear system.
+        A `Solution`; its state has leaves [t 2], for a linear system or a pair [t q q].
 
     Validity: see the method; `checks["d_over_n"]` (d/N, with finite_atoms d/N^2) above 0.05, and a collective decay
     rate that turns negative (inverted spins, superradiance), are outside_validity; all limits are in `solve.checks`.
@@ -80,13 +85,17 @@ def evolve(
         0.562169740
     """
     check_times(times)
+    if isinstance(model, AtomPair):
+        found = evolve_pair(model, times, initial, Kinetic() if method is None else method)
+        return found.raise_if_bad() if throw else found
+    method = MomentEquations() if method is None else method
     if isinstance(model, LinearSystem | Sequence) or callable(model):
         found = _linear(model, jnp.asarray(times, float), initial, method)
         return found.raise_if_bad() if throw else found
     if not isinstance(model, SpinEnsembles):
         raise ArgumentError(
-            f"Argument `model` must be a SpinEnsembles or a LinearSystem, but is a {type(model).__name__}; from a lab "
-            "file take `lab.experiment.model()`."
+            f"Argument `model` must be a SpinEnsembles, an AtomPair or a LinearSystem, but is a "
+            f"{type(model).__name__}; from a lab file take `lab.experiment.model()`."
         )
     times = jnp.asarray(times, float)
     if isinstance(method, AdiabaticClosedForm):
@@ -110,7 +119,7 @@ def evolve(
     return solution.raise_if_bad() if throw else solution
 
 
-def _linear(model: Any, times: Any, initial: GaussianState | None, method: Any) -> Solution:
+def _linear(model: Any, times: Any, initial: Any, method: Any) -> Solution:
     if callable(model):
         begin = model(times[0])
         no_delays(begin, "evolve")

@@ -31,5 +31,13 @@ LIMITS: dict[str, tuple[float, Outcome]] = {
     "pump_saturation": (0.1, Outcome.outside_validity),
     "motion": (0.1, Outcome.outside_validity),
     "distance": (0.1, Outcome.outside_validity),
+    "dilute": (0.01, Outcome.outside_validity),
+    # 003 works at h f_r = 0.12 k T and (k_T abar)^2 = 0.12
+    "classical": (0.2, Outcome.outside_validity),
+    "zeeman": (0.1, Outcome.outside_validity),
+    "range": (0.3, Outcome.outside_validity),
+    "trace_defect": (1e-9, Outcome.not_converged),
+    "positivity_defect": (1e-9, Outcome.not_converged),
+    "thermal_tail": (0.01, Outcome.not_converged),
 }
 """Largest value each check may have, and the outcome beyond it; `numerical_error` has the method's tolerance."""

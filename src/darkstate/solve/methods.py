@@ -64,6 +64,51 @@ class ClosedForm:
     name: str = dataclasses.field(default="closed_form", init=False)
 
 
+@dataclasses.dataclass(frozen=True)
+class Kinetic:
+    """Independent collisions of classical motion: the Lindblad equation of `pair.kinetic`. The default for atom pairs.
+
+    Validity: the trap scrambles the motion between collisions, as tweezers do; few atoms, k T above all level spacings
+    and Zeeman energies. `checks` has the figures.
+    """
+
+    name: str = dataclasses.field(default="kinetic", init=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Structured:
+    """All levels of a pair in a harmonic trap by the secular problem of `pair.secular`: exact, 10^5 levels in seconds.
+
+    Args:
+        cutoff: largest energy of the motion, in units of k T.
+        window: average each state over a window of this length around its time [s]; late single times depend on the
+            levels to 1 Hz.
+
+    Validity: a harmonic trap, a contact without range. The state is that of the pairs which the contact can change at
+    all; in a harmonic trap `contact_fraction` says that most never collide.
+    """
+
+    cutoff: float = 10.0
+    window: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.cutoff > 0 and self.window >= 0):
+            raise ArgumentError(
+                f"Arguments `cutoff` and `window` must be above 0 and at least 0, but are {self.cutoff:g} and "
+                f"{self.window:g} s."
+            )
+
+    @property
+    def name(self) -> str:
+        """Name in results."""
+        return type(self).__name__.lower()
+
+
+@dataclasses.dataclass(frozen=True)
+class Dense(Structured):
+    """The same by diagonalising the matrix: an oracle for small traps or low temperatures."""
+
+
 VARIANTS: dict[str, MomentEquations | AdiabaticClosedForm] = {
     "corrected": MomentEquations(),
     "paper_ode": MomentEquations(variant="paper_ode"),

@@ -1,4 +1,4 @@
-"""steady_state: where a model ends up when nothing changes any more: spin ensembles, and linear systems."""
+"""steady_state: where a model ends up when nothing changes any more: spin ensembles, atom pairs, linear systems."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError
 from darkstate.gaussian.linear_system import LinearSystem
+from darkstate.pair.atom_pair import AtomPair
 from darkstate.solve.checks import d_over_n, decide, not_finite, out_of_range, transverse_excess
 from darkstate.solve.linear import steady
-from darkstate.solve.methods import ClosedForm
+from darkstate.solve.methods import ClosedForm, Structured
 from darkstate.solve.solution import Solution
+from darkstate.solve.two_atoms import average_pair
 from darkstate.spins.closed_forms import decay_rates, steady_moments
 from darkstate.spins.ensembles import SpinEnsembles
 from darkstate.spins.moments import total_rates
@@ -18,26 +20,27 @@ from darkstate.spins.state import SpinState
 
 
 def steady_state(
-    model: SpinEnsembles | LinearSystem,
+    model: SpinEnsembles | AtomPair | LinearSystem,
     *,
     strengths: Any = (1.0, 1.0, 1.0),
-    method: ClosedForm = ClosedForm(),  # noqa: B008 (frozen)
+    method: ClosedForm | Structured | None = None,
     throw: bool = True,
 ) -> Solution:
-    """Steady state of two spin ensembles under constant light, or of a linear system.
+    """Steady state of two spin ensembles under constant light, of a linear system, or the time average of a pair.
 
     Formula: A V + V A^T + D = 0 for a linear system (`gaussian.lyapunov`). xi_inf = (1/P)[Gt + dG P^2 (mu-nu)^2]/(Gt +
     dG P) for equal two-level ensembles; see `spins.closed_forms.steady_moments` for all others. Source: 001 Eqs. (5),
     (15), right as printed.
 
     Args:
-        model: two ensembles, or a `LinearSystem` (delays of a one-way cascade are accounted for).
+        model: two ensembles, a `LinearSystem` (delays of a one-way cascade are accounted for), or an `AtomPair`, whose
+            state in a harmonic trap is averaged over all times.
         strengths: strengths of (drive, pump, repump) [3]; for ensembles.
-        method: `ClosedForm`; for ensembles.
+        method: `ClosedForm` (default) for ensembles; `Structured` (default) or `Dense` for a pair.
         throw: raise on a bad outcome; False keeps the code.
 
     Returns:
-        A `Solution` without times; its state is a `SpinState` with leaves [2] or a `GaussianState`.
+        A `Solution` without times; its state is a `SpinState` with leaves [2], a `GaussianState` or a `PairState`.
 
     Validity: N to infinity; for a linear system none beyond its own.
 
@@ -56,11 +59,15 @@ def steady_state(
     if isinstance(model, LinearSystem):
         found = steady(model)
         return found.raise_if_bad() if throw else found
+    if isinstance(model, AtomPair):
+        found = average_pair(model, Structured() if method is None else method)
+        return found.raise_if_bad() if throw else found
     if not isinstance(model, SpinEnsembles):
         raise ArgumentError(
-            f"Argument `model` must be a SpinEnsembles or a LinearSystem, but is a {type(model).__name__}; take "
-            "`lab.experiment.model()` from a lab file."
+            "Argument `model` must be a SpinEnsembles, an AtomPair or a LinearSystem, but is a "
+            f"{type(model).__name__}; take `lab.experiment.model()` from a lab file."
         )
+    method = ClosedForm() if method is None else method
     if not isinstance(method, ClosedForm):
         raise ArgumentError(
             f"Argument `method` must be ClosedForm(), but is {method!r}; evolve takes the other methods."
