@@ -13,7 +13,7 @@ from darkstate.report.papers import FIGURES
 from darkstate.spins.ensembles import Rates
 from darkstate.units import format_si
 
-GREEK = "Gamma Omega delta Delta xi mu nu kappa gamma eta theta phi omega lambda".split()
+GREEK = "Gamma Omega delta Delta xi mu nu kappa gamma eta theta phi omega lambda tau".split()
 
 
 def symbol(text: str) -> str:
@@ -30,6 +30,7 @@ def symbol(text: str) -> str:
     text = text.replace("Gamma-tilde", r"\tilde Gamma").replace("2pi", r"2\pi")
     text = re.sub(r"^gt(?=_)", r"\\tilde gamma", text)
     text = re.sub(r"^eps$", r"\\epsilon", text)
+    text = text.replace("abar", r"\bar a")
     return "$" + re.sub(rf"\b({'|'.join(GREEK)})(?![a-z])", r"\\\1", text) + "$"
 
 
@@ -106,7 +107,12 @@ def figures() -> str:
     return table(["figure", "what it shows"], [[f"`{name}`", text] for name, text in FIGURES.items()])
 
 
-EXPLAINED = {"two cells": "muschik2011", "spin_mechanics": "huang2018", "monitored_cells": "muschik2013-monitored"}
+EXPLAINED = {
+    "two cells": "muschik2011",
+    "spin_mechanics": "huang2018",
+    "monitored_cells": "muschik2013-monitored",
+    "tweezer_pair": "ruksasakchai2026",
+}
 """Experiments whose quantities are the same, and a lab file of each kind."""
 
 

@@ -32,6 +32,7 @@ _HOME = {
     "CesiumCells": "experiments.cesium_cells",
     "SpinMechanics": "experiments.spin_mechanics",
     "MonitoredCells": "experiments.monitored_cells",
+    "TweezerPair": "experiments.tweezer_pair",
     "with_values": "experiments.values",
     # atoms and light
     "species": "atoms.species",
@@ -67,6 +68,12 @@ _HOME = {
     "heterodyne": "gaussian.detection",
     "sideband_homodyne": "gaussian.detection",
     "measurement": "gaussian.detection",
+    # two atoms in a tweezer
+    "AtomPair": "pair.atom_pair",
+    "Trap": "pair.trap",
+    "tweezer": "pair.trap",
+    "PairState": "pair.state",
+    "Imperfections": "pair.imperfections",
     # verbs and methods
     "evolve": "solve.evolve",
     "steady_state": "solve.steady_state",
@@ -83,6 +90,9 @@ _HOME = {
     "MomentEquations": "solve.methods",
     "AdiabaticClosedForm": "solve.methods",
     "ClosedForm": "solve.methods",
+    "Kinetic": "solve.methods",
+    "Structured": "solve.methods",
+    "Dense": "solve.methods",
     "VARIANTS": "solve.methods",
     "Solution": "solve.solution",
     "Outcome": "errors",
@@ -95,6 +105,12 @@ _HOME = {
     "steering": "witness.steering",
     "purity": "witness.purity",
     "teleportation_fidelity": "witness.teleportation",
+    "fidelity": "witness.spin_pair",
+    "sector_concurrence": "witness.spin_pair",
+    "negativity": "witness.spin_pair",
+    "quantum_fisher": "witness.fisher",
+    "classical_fisher": "witness.fisher",
+    "ramsey_fisher": "witness.fisher",
     "WitnessValue": "witness.value",
     "window": "witness.window",
     # records
@@ -132,6 +148,19 @@ _HOME = {
     "certify": "report.verdict",
     "verify": "report.verification",
     "read_certificate": "report.certificate",
+    # counts
+    "count_table": "records.counts",
+    "read_counts": "records.counts",
+    "save_counts": "records.counts",
+    "CountModel": "records.count_model",
+    "fit_fidelity": "records.fidelity",
+    "FidelityFit": "records.fidelity",
+    "two_sample": "records.comparisons",
+    "fit_ramsey": "records.comparisons",
+    "exclude_unentangled": "records.inelastic",
+    "simulate_counts": "report.counting",
+    "count_model": "report.counting",
+    "reconstruct_counts": "report.count_results",
     # errors
     "DarkstateError": "errors",
     "ArgumentError": "errors",
@@ -149,6 +178,7 @@ if TYPE_CHECKING:
     from darkstate.experiments.labfile import load, load_cases, shipped_labs
     from darkstate.experiments.monitored_cells import MonitoredCells
     from darkstate.experiments.spin_mechanics import SpinMechanics
+    from darkstate.experiments.tweezer_pair import TweezerPair
     from darkstate.experiments.two_level_ensembles import TwoLevelEnsembles
     from darkstate.experiments.values import with_values
     from darkstate.gaussian.components import (
@@ -175,13 +205,22 @@ if TYPE_CHECKING:
         two_mode_squeezed,
         vacuum,
     )
+    from darkstate.pair.atom_pair import AtomPair
+    from darkstate.pair.imperfections import Imperfections
+    from darkstate.pair.state import PairState
+    from darkstate.pair.trap import Trap, tweezer
     from darkstate.records.calibrate import calibrate
     from darkstate.records.calibration import Calibration, calibration, read_calibration, save_calibration
     from darkstate.records.cells import Cells
+    from darkstate.records.comparisons import fit_ramsey, two_sample
+    from darkstate.records.count_model import CountModel
+    from darkstate.records.counts import count_table, read_counts, save_counts
     from darkstate.records.dataset import to_dataset
     from darkstate.records.demodulate import TemporalMode, gram, lock_in, quadratures
     from darkstate.records.digitizer import Digitizer
+    from darkstate.records.fidelity import FidelityFit, fit_fidelity
     from darkstate.records.fingerprint import fingerprint
+    from darkstate.records.inelastic import exclude_unentangled
     from darkstate.records.inspect import inspect_file
     from darkstate.records.io import open_record, record_digest, save_record
     from darkstate.records.orientation import fit_orientation
@@ -192,6 +231,8 @@ if TYPE_CHECKING:
     from darkstate.records.simulate import simulate
     from darkstate.report.budget import budget
     from darkstate.report.certificate import read_certificate
+    from darkstate.report.count_results import reconstruct_counts
+    from darkstate.report.counting import count_model, simulate_counts
     from darkstate.report.explain import explain
     from darkstate.report.prediction import predict, predict_cases
     from darkstate.report.rates import rates
@@ -201,7 +242,15 @@ if TYPE_CHECKING:
     from darkstate.solve.condition import condition, retrodict
     from darkstate.solve.evolve import evolve
     from darkstate.solve.feedback import feedback, regulate
-    from darkstate.solve.methods import VARIANTS, AdiabaticClosedForm, ClosedForm, MomentEquations
+    from darkstate.solve.methods import (
+        VARIANTS,
+        AdiabaticClosedForm,
+        ClosedForm,
+        Dense,
+        Kinetic,
+        MomentEquations,
+        Structured,
+    )
     from darkstate.solve.optimum import optimum
     from darkstate.solve.sensor import force_noise, standard_quantum_limit
     from darkstate.solve.solution import Solution
@@ -211,8 +260,10 @@ if TYPE_CHECKING:
     from darkstate.spins.protocol import Protocol, protocol
     from darkstate.spins.state import SpinState
     from darkstate.witness.epr import best_gain, epr_variance
+    from darkstate.witness.fisher import classical_fisher, quantum_fisher, ramsey_fisher
     from darkstate.witness.purity import purity
     from darkstate.witness.separability import log_negativity, ppt, product_criterion
+    from darkstate.witness.spin_pair import fidelity, negativity, sector_concurrence
     from darkstate.witness.steering import steering
     from darkstate.witness.teleportation import teleportation_fidelity
     from darkstate.witness.value import WitnessValue

@@ -62,3 +62,11 @@ STATEMENTS = (
     "separable states have xi >= 1",
 )
 """What `darkstate check` prints."""
+
+PAIR_STATEMENTS = (
+    "chi_k = (|k,-k> + |-k,k>)/sqrt 2, chi_- = (|1,-1> - |-1,1>)/sqrt 2; energies are relative to |0,0> (003)",
+    "theta is the area of a Raman pulse: pi swaps m = 1 and m = -1",
+    "F = <chi_1|rho|chi_1> given m = +-1; separable states have F <= 1/2",
+    "the length a0 is the Bohr radius",
+)
+"""The same for two atoms in a tweezer."""

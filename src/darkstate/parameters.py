@@ -14,9 +14,9 @@ from typing import Any, Literal, TypeVar, dataclass_transform
 
 from darkstate.errors import ArgumentError
 
-Unit = Literal["1", "1/s", "Hz", "s", "W", "K", "m", "T", "rad"]
+Unit = Literal["1", "1/s", "Hz", "s", "W", "K", "m", "T", "T/m", "rad"]
 """Dimensions a parameter may have: a number (some angles in radian), a rate or angular frequency, an ordinary
-frequency, a time, a power, a temperature, a length, a magnetic field, an angle."""
+frequency, a time, a power, a temperature, a length, a magnetic field, a gradient of it, an angle."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
     quantity = [["-"] "2pi*"] number [unit]      "28 /s"   "0.193 /ms"   "-2pi*5 kHz"   "850 MHz"   "15 ms"   30
     number   = digits ["(" error of the last digits ")"] | digits "+-" error      "0.84(3)"   "55 +- 2"
-    unit     = rate | mHz Hz kHz MHz GHz THz | s ms us ns | W mW uW nW | K mK uK | m cm mm um nm | field | angle
+    unit     = rate | mHz Hz kHz MHz GHz THz | s ms us ns | W mW uW nW | K mK uK | length | field | gradient | angle
     rate     = /s 1/s rad/s s^-1 (ms, us, ns)
+    length   = m cm mm um nm a0 (Bohr radii)
     field    = T mT uT G mG
+    gradient = T/m mT/m G/cm
     angle    = rad mrad deg
 
 A rate or angular frequency in bare hertz is refused, and so is an ordinary frequency given as a rate: the two readings
@@ -30,6 +32,7 @@ KINDS: dict[Unit, str] = {
     "K": "a temperature",
     "m": "a length",
     "T": "a magnetic field",
+    "T/m": "a field gradient",
     "rad": "an angle",
 }
 """What a quantity of each unit is, in words."""
@@ -43,6 +46,7 @@ EXAMPLES: dict[Unit, str] = {
     "K": '"10 mK" or "4.2 K"',
     "m": '"852 nm"',
     "T": '"0.9 G" or "50 mT"',
+    "T/m": '"2.8 G/cm" or "28 mT/m"',
     "rad": '"14 deg" or "0.24 rad"',
 }
 """How a quantity of each unit is written."""
@@ -63,6 +67,8 @@ _POWERS = {"W": 0, "mW": -3, "uW": -6, "nW": -9}
 _TEMPERATURES = {"K": 0, "mK": -3, "uK": -6}
 _LENGTHS = {"m": 0, "cm": -2, "mm": -3, "um": -6, "nm": -9}
 _FIELDS = {"T": 0, "mT": -3, "uT": -6, "G": -4, "mG": -7}
+_GRADIENTS = {"T/m": 0, "mT/m": -3, "G/cm": -2}
+_BOHR_RADIUS = 5.29177210903e-11  # m, CODATA 2018
 _SCALES: dict[str, _Scale] = {
     "": _Scale("1", 0),
     **{name: _Scale("s", power) for name, power in _TIMES.items()},
@@ -70,7 +76,9 @@ _SCALES: dict[str, _Scale] = {
     **{name: _Scale("W", power) for name, power in _POWERS.items()},
     **{name: _Scale("K", power) for name, power in _TEMPERATURES.items()},
     **{name: _Scale("m", power) for name, power in _LENGTHS.items()},
+    "a0": _Scale("m", 0, _BOHR_RADIUS),
     **{name: _Scale("T", power) for name, power in _FIELDS.items()},
+    **{name: _Scale("T/m", power) for name, power in _GRADIENTS.items()},
     **{"rad": _Scale("rad", 0), "mrad": _Scale("rad", -3), "deg": _Scale("rad", 0, pi / 180)},
     **{form + name: _Scale("1/s", -power) for name, power in _TIMES.items() for form in ("/", "1/", "rad/")},
     **{name + "^-1": _Scale("1/s", -power) for name, power in _TIMES.items()},
@@ -113,7 +121,7 @@ def parse(value: object, unit: Unit) -> tuple[float, float | None]:
     Args:
         value: the text, or a number where the unit is "1".
         unit: what is wanted: "1" (number), "1/s" (rate or angular frequency), "Hz" (ordinary frequency), "s" (time),
-            "W" (power), "K" (temperature), "m" (length), "T" (magnetic field), "rad" (angle).
+            "W" (power), "K" (temperature), "m" (length), "T" (magnetic field), "T/m" (its gradient), "rad" (angle).
 
     Returns:
         The value and its standard error (None where none is given), both in SI.
@@ -210,6 +218,7 @@ def _in_unit(
             "K": (" K", " mK"),
             "m": (" m", " nm"),
             "T": (" T", " G"),
+            "T/m": (" T/m", " G/cm"),
             "rad": (" rad", " deg"),
         }[unit]
         raise ArgumentError(
@@ -235,7 +244,7 @@ def format_si(value: float, unit: Unit, *, error: float | None = None, digits: i
 
     Args:
         value: the number in SI.
-        unit: its unit: "1", "1/s", "Hz", "s", "W", "K", "m", "T" or "rad".
+        unit: its unit: "1", "1/s", "Hz", "s", "W", "K", "m", "T", "T/m" or "rad".
         error: its standard error in SI.
         digits: significant digits; 17 give back the same float.
 
@@ -255,6 +264,7 @@ def format_si(value: float, unit: Unit, *, error: float | None = None, digits: i
         "K": [(" uK", -6), (" mK", -3), (" K", 0)],
         "m": [(" nm", -9), (" um", -6), (" mm", -3), (" m", 0)],
         "T": [(" uT", -6), (" mT", -3), (" T", 0)],
+        "T/m": [(" mT/m", -3), (" T/m", 0)],
         "rad": [(" mrad", -3), (" rad", 0)],
     }[unit]
     fitting = [(name, power) for name, power in candidates if abs(value) >= float(f"1e{power}")]

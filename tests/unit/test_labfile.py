@@ -16,6 +16,7 @@ from darkstate.experiments.layout import parameters, sections
 from darkstate.experiments.monitored_cells import MonitoredCells
 from darkstate.experiments.spin_mechanics import SpinMechanics
 from darkstate.experiments.template import template
+from darkstate.experiments.tweezer_pair import TweezerPair
 from darkstate.experiments.two_cells import second_cell
 from darkstate.parameters import specs
 from darkstate.report.check import check
@@ -317,6 +318,12 @@ def assert_physical(lab):
         assert lab.experiment.z >= 1
         assert lab.experiment.bath.variance >= 1
         assert 0 <= lab.experiment.detection.efficiency <= 1
+    elif isinstance(lab.experiment, TweezerPair):
+        e = lab.experiment
+        assert all(0 < f < math.inf for f in e.well.frequencies_hz)
+        assert all(0 < abs(a) < math.inf for a in e.lengths)
+        assert 0 < e.atoms.temperature < math.inf
+        assert 0 <= e.detection.sector <= e.detection.preparation**2 <= 1
     else:
         assert_physical_cells(lab)
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from darkstate.errors import ArgumentError
 from darkstate.units import MAX_LENGTH, format_si, parse, two_pi_reading
 
-UNITS = ["1", "1/s", "Hz", "s", "W", "K", "m", "T", "rad"]
+UNITS = ["1", "1/s", "Hz", "s", "W", "K", "m", "T", "T/m", "rad"]
+BOHR_RADIUS = 5.29177210903e-11  # m, CODATA 2018
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,12 @@ UNITS = ["1", "1/s", "Hz", "s", "W", "K", "m", "T", "rad"]
         ("852 nm", "m", 852e-9, None),
         ("2 mm", "m", 2e-3, None),
         ("2.2(1) cm", "m", 0.022, 0.001),
+        ("100 a0", "m", 100 * BOHR_RADIUS, None),
+        ("-740 +- 60 a0", "m", -740 * BOHR_RADIUS, 60 * BOHR_RADIUS),
+        ("-390(20)a0", "m", -390 * BOHR_RADIUS, 20 * BOHR_RADIUS),
         ("0.92 G", "T", 0.92e-4, None),
+        ("2.8 G/cm", "T/m", 0.028, None),
+        ("28(1) mT/m", "T/m", 0.028, 0.001),
         ("50 mT", "T", 0.05, None),
         ("14.0(5) deg", "rad", 14 * pi / 180, 0.5 * pi / 180),
         ("-90°", "rad", -pi / 2, None),
@@ -90,6 +96,11 @@ def test_reads(text, unit, value, error):
         (4, "K", 'write "4 K"'),
         ("852", "m", 'write "852 m" or "852 nm"'),
         ("5 kW", "W", 'unknown unit "kW"'),
+        ("-740", "m", 'write "-740 m" or "-740 nm"'),
+        ("-740 a_0", "m", 'unknown unit "a_0"'),
+        ("100 a0", "T", "is a length, but a magnetic field is wanted"),
+        ("2.8 G", "T/m", "is a magnetic field, but a field gradient is wanted"),
+        (2.8, "T/m", 'write "2.8 T/m"'),
         ("14", "rad", 'write "14 rad" or "14 deg"'),
         ("0.9", "T", 'write "0.9 T" or "0.9 G"'),
         ("14 deg", "T", "is an angle, but a magnetic field is wanted"),
@@ -173,4 +184,5 @@ def test_what_is_written_is_readable():
     assert format_si(31e-6, "W") == "31 uW"
     assert format_si(0.1, "K") == "100 mK"
     assert format_si(852e-9, "m") == "852 nm"
+    assert format_si(0.028, "T/m") == "28 mT/m"
     assert two_pi_reading(1.0, "s") == ""

@@ -72,7 +72,10 @@ def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The new lab file is NAME.toml.")],
     experiment: Annotated[
         str,
-        typer.Option(metavar="SYSTEM", help="cesium_cells, two_level_ensembles, spin_mechanics or monitored_cells."),
+        typer.Option(
+            metavar="SYSTEM",
+            help="cesium_cells, two_level_ensembles, spin_mechanics, monitored_cells or tweezer_pair.",
+        ),
     ] = "cesium_cells",
     like: Annotated[
         str | None,

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from darkstate.cli.options import CalibrationOption, Changes, LabArgument, OneCase, print_files
+from darkstate.cli.counts import is_pair, reconstruct_pair, refuse_pair, simulate_pair
+from darkstate.cli.options import (
+    CalibrationOption,
+    Changes,
+    LabArgument,
+    OneCase,
+    check_output,
+    open_lab,
+    print_files,
+    progress,
+)
 
 if TYPE_CHECKING:
     from darkstate.experiments.labfile import Lab
@@ -31,7 +38,9 @@ Probe = Annotated[
 @commands.command()
 def simulate(
     lab: LabArgument,
-    out: Annotated[Path, typer.Option(metavar="R.zarr", help="The record to write; with --runs a folder.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="The record (.zarr) or counts (.csv) to write; with --runs a folder.")
+    ],
     case: OneCase = None,
     change: Changes = None,
     runs: Annotated[
@@ -43,28 +52,44 @@ def simulate(
     duration: Annotated[
         str | None, typer.Option(metavar="TIME", help='Of the drive pulse, such as "10 ms"; else the protocol.')
     ] = None,
+    sequence: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of a tweezer pair: raman, interleaved, ramsey or populations; else raman."),
+    ] = None,
+    shots: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Pairs per setting of a tweezer pair; else the lab file."),
+    ] = None,
+    fidelity: Annotated[
+        float | None, typer.Option(metavar="F", min=0, max=1, help="Of a tweezer pair, to plant; else as predicted.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Simulate what the detector of a lab would record.
+    """Simulate what the detector of a lab would record, or the atoms that are counted.
 
     Example: darkstate simulate labs/krauter2011.toml --duration "10 ms" --out r.zarr
     """
-    loaded = _lab(lab, case, change)
-    _check_output(out, [lab], () if runs else RECORD_ENDINGS)
+    loaded = open_lab(lab, case, change)
+    again = "".join([f" --case {case}" if case else "", *(f' --set "{text}"' for text in change or ())])
+    of_cells = {"--runs": runs or None, "--cycles": cycles, "--duration": duration}
+    of_pairs = {"--sequence": sequence, "--shots": shots, "--fidelity": fidelity}
+    if is_pair(loaded, of_cells, of_pairs):
+        simulate_pair(loaded, out, sequence or "raman", shots, fidelity, seed)
+        print(f"next: darkstate reconstruct {out} --lab {lab}{again}")
+        return
+    check_output(out, [lab], () if runs else RECORD_ENDINGS)
 
     from darkstate.records.io import save_record
     from darkstate.report.recording import simulate_lab, simulate_runs
 
-    again = "".join([f" --case {case}" if case else "", *(f' --set "{text}"' for text in change or ())])
-
     if runs:
-        with _progress("simulating") as report:
+        with progress("simulating") as report:
             found = simulate_runs(loaded, cycles=1000 if cycles is None else cycles, seed=seed, progress=report)
         print_files([save_record(data, out / f"{name}.zarr") for name, data in found.items()])
         print(f"next: darkstate calibrate {out} --lab {lab}{again}")
         return
     length = None if duration is None else _seconds("--duration", duration)
-    with _progress("simulating") as report:
+    with progress("simulating") as report:
         data = simulate_lab(loaded, cycles=cycles, duration=length, seed=seed, progress=report)
     print_files([save_record(data, out)])
     print(f"next: darkstate certify {out} --lab {lab}{again}")
@@ -98,7 +123,7 @@ def import_record(
     Example: darkstate import run17.h5 --mapping map.toml --out run17.zarr
     """
     others = {"shot_noise": shot_noise, "dark": dark}
-    _check_output(out, [file, mapping, *(p for p in others.values() if p)], RECORD_ENDINGS)
+    check_output(out, [file, mapping, *(p for p in others.values() if p)], RECORD_ENDINGS)
 
     from darkstate.records.inspect import inspect_file
     from darkstate.records.io import save_record
@@ -128,8 +153,9 @@ def calibrate(
 
     Example: darkstate calibrate runs --lab mylab.toml --out calibration.toml
     """
-    loaded = _lab(lab, case, change)
-    _check_output(out, [lab, *records], (".toml",))
+    loaded = open_lab(lab, case, change)
+    refuse_pair(loaded, "calibrate")
+    check_output(out, [lab, *records], (".toml",))
 
     from darkstate.records.calibrate import calibrate
     from darkstate.records.calibration import save_calibration
@@ -137,7 +163,7 @@ def calibrate(
     from darkstate.report.agreement import agreement_table
     from darkstate.report.recording import lab_calibration
 
-    with _progress("calibrating") as report:
+    with progress("calibrating") as report:
         found, doubts = calibrate(
             [open_record(path) for path in _paths(records)], given=lab_calibration(loaded), progress=report
         )
@@ -151,29 +177,37 @@ def calibrate(
 @commands.command()
 def reconstruct(
     records: Annotated[
-        list[Path], typer.Argument(metavar="RECORDS", help="Records of one apparatus, or folders of them.")
+        list[Path],
+        typer.Argument(metavar="RECORDS", help="Records of one apparatus, or folders; or one count table."),
     ],
     lab: LabOption,
     case: OneCase = None,
     change: Changes = None,
     calibration: CalibrationOption = None,
     probe: Probe = None,
+    inelastic: Annotated[
+        bool, typer.Option("--inelastic", help="Of a tweezer pair: search every inelastic loss, half a minute.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(metavar="DAY.nc", help="Write all runs there, one row each.")] = None,
     logbook: Annotated[Path | None, typer.Option(metavar="PAGE.html", help="Write a page to look at.")] = None,
 ) -> None:
-    """Find xi(t) with its errors from one or many records.
+    """Find xi(t) with its errors from one or many records, or the fidelity from a table of counts.
 
     Example: darkstate reconstruct runs/*.zarr --lab mylab.toml --out day.nc
     """
-    loaded = _lab(lab, case, change)
+    loaded = open_lab(lab, case, change)
+    of_cells = {"--calibration": calibration, "--probe": probe, "--logbook": logbook}
+    if is_pair(loaded, of_cells, {"--inelastic": inelastic or None}):
+        reconstruct_pair(loaded, records, out, inelastic, lab)
+        return
     for path, ending in ((out, ".nc"), (logbook, ".html")):
         if path is not None:
-            _check_output(path, [lab, *records, *([calibration] if calibration else [])], (ending,))
+            check_output(path, [lab, *records, *([calibration] if calibration else [])], (ending,))
 
     from darkstate.report.runs import reconstruct_runs, runs_table, save_runs
 
     used = _calibration(loaded, calibration)
-    with _progress("reconstructing") as report:
+    with progress("reconstructing") as report:
         runs = reconstruct_runs(
             _paths(records), used, probe=None if probe is None else _seconds("--probe", probe), progress=report
         )
@@ -208,7 +242,9 @@ def fingerprint(
 
     Example: darkstate fingerprint r.zarr --lab mylab.toml --expected 1
     """
-    used = _calibration(_lab(lab, case, change), calibration)
+    loaded = open_lab(lab, case, change)
+    refuse_pair(loaded, "fingerprint")
+    used = _calibration(loaded, calibration)
 
     from darkstate.records.fingerprint import fingerprint
     from darkstate.records.io import open_record
@@ -258,13 +294,14 @@ def certify(
         from darkstate.errors import InputError
 
         raise InputError([f"--require {require!r} is no verdict; write one of {', '.join(VERDICTS)}"])
-    loaded = _lab(lab, case, change)
-    _check_output(out, [lab, record, *([calibration] if calibration else [])], (".json",))
+    loaded = open_lab(lab, case, change)
+    refuse_pair(loaded, "certify")
+    check_output(out, [lab, record, *([calibration] if calibration else [])], (".json",))
 
     from darkstate.records.io import open_record
     from darkstate.report.verdict import certify
 
-    with _progress("certifying") as report:
+    with progress("certifying") as report:
         found = certify(
             open_record(record),
             loaded,
@@ -306,16 +343,6 @@ def verify(
         raise typer.Exit(1)
 
 
-def _check_output(out: Path, inputs: list[Path], endings: tuple[str, ...]) -> None:
-    """Refuse to write over what is being read, and endings that say something else than what is written."""
-    from darkstate.errors import InputError
-
-    if endings and out.suffix not in endings:
-        raise InputError([f"--out {out} must end in {' or '.join(endings)}, which is what is written"])
-    if out.exists() and any(path.exists() and out.samefile(path) for path in inputs):
-        raise InputError([f"--out {out} is one of the files read; choose another name, so that it is not lost"])
-
-
 def _paths(given: list[Path]) -> list[Path]:
     """The records named, and those inside the folders named."""
     from darkstate.errors import InputError
@@ -330,12 +357,6 @@ def _paths(given: list[Path]) -> list[Path]:
         else:
             found.append(path)
     return found
-
-
-def _lab(path: Path, case: str | None, changes: list[str] | None) -> Lab:
-    from darkstate.experiments.labfile import load
-
-    return load(path, case=case, overrides=changes or ())
 
 
 def _calibration(lab: Lab, path: Path | None) -> Calibration:
@@ -357,18 +378,3 @@ def _seconds(option: str, text: str) -> float:
     if not value >= 0:
         raise InputError([f"{option} {text!r} must be at least 0"])
     return value
-
-
-@contextmanager
-def _progress(text: str) -> Iterator[Callable[[float], None] | None]:
-    """A bar on stderr for somebody who waits at a terminal, and nothing otherwise."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(text, total=1.0)
-        yield lambda share: bar.update(task, completed=share)

@@ -123,7 +123,8 @@ def shipped_labs() -> dict[str, Path]:
     Example:
         >>> sorted(shipped_labs())
         ['huang2018', 'krauter2011', 'krauter2011-lab', 'krauter2011-steady', 'membrane-cell', 'muschik2011',
-        'muschik2011-cesium', 'muschik2013', 'muschik2013-monitored', 'two-membranes', 'ytterbium-cells']
+        'muschik2011-cesium', 'muschik2013', 'muschik2013-monitored', 'ruksasakchai2026', 'two-membranes',
+        'ytterbium-cells']
     """
     here = Path(__file__).resolve()
     folders = (here.parents[1] / "labs", here.parents[3] / "labs")

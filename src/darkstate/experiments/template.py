@@ -26,11 +26,15 @@ PUBLISHED = {
     "cesium_cells": "krauter2011",
     "spin_mechanics": "huang2018",
     "monitored_cells": "muschik2013-monitored",
+    "tweezer_pair": "ruksasakchai2026",
 }
 """The published lab file that lends its numbers to a new one."""
 
 EXAMPLES = ("membrane-cell", "two-membranes", "krauter2011-lab", "muschik2011-cesium", "ytterbium-cells")
 """Lab files that lend example numbers to sections the published one goes without."""
+
+_NUMBERS = {"frequencies": {"x": "102 kHz", "y": "102 kHz", "z": "24.5 kHz"}}
+"""Example numbers of sections that no lab file has."""
 
 _TEXTS = {
     "1/s": "28 /s",
@@ -40,6 +44,7 @@ _TEXTS = {
     "K": "4.2 K",
     "m": "852 nm",
     "T": "1 G",
+    "T/m": "1 G/cm",
     "rad": "14 deg",
 }
 
@@ -62,7 +67,8 @@ def template(kind: str, name: str) -> str:
     lines = [
         f"# {name}: a lab file of darkstate. A value is a plain number or a text with a unit, as in",
         '# "28 /s", "0.193 /ms" or "2pi*5 kHz" (rate or angular frequency), "850 MHz" (frequency), "15 ms" (time),',
-        '# "20 uW" (power), "4.2 K" (temperature), "852 nm" (length), "0.9 G" (field), "14 deg" (angle).',
+        '# "20 uW" (power), "4.2 K" (temperature), "852 nm" or "100 a0" (length), "0.9 G" (field),',
+        '# "2.8 G/cm" (gradient), "14 deg" (angle).',
         '# An uncertainty is written with the value: "0.193(5) /ms" or "55 +- 2".',
         f"# The values in force are those of labs/{PUBLISHED[kind]}.toml: replace them by your own.",
         "# The ones commented out are defaults or examples.",
@@ -91,7 +97,7 @@ def _shipped(name: str) -> dict[str, Any]:
 def _example(kind: str, table: str) -> dict[str, Any]:
     """The numbers of a section in the first lab file of this experiment that has it."""
     labs = (lab for lab in map(_shipped, EXAMPLES) if lab["experiment"] == kind)
-    return next((lab[table] for lab in labs if table in lab), {})
+    return next((lab[table] for lab in labs if table in lab), _NUMBERS.get(table, {}))
 
 
 def write_new(name: str, kind: str, like: str | None = None) -> Path:

@@ -9,15 +9,18 @@ from collections.abc import Callable, Iterator
 from math import pi
 from typing import Any
 
-from darkstate.conventions import STATEMENTS
+from darkstate.conventions import PAIR_STATEMENTS, STATEMENTS
 from darkstate.experiments import CATALOGUE, Experiment, TwoCells
 from darkstate.experiments.hybrid_rates import OscillatorRates
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.layout import lists, sections
 from darkstate.experiments.monitored_cells import MonitoredCells
 from darkstate.experiments.spin_mechanics import SpinMechanics
+from darkstate.experiments.tweezer_pair import TweezerPair
 from darkstate.experiments.two_cells import second_cell
 from darkstate.parameters import Spec, specs
+from darkstate.report.derived import groups, value_text
+from darkstate.report.pair_rates import ATOMS
 from darkstate.units import format_si, two_pi_reading
 
 
@@ -65,6 +68,8 @@ def _conventions(experiment: Experiment) -> tuple[str, ...]:
     if isinstance(experiment, MonitoredCells):
         rates = "gamma_s and gamma_extra damp amplitudes; variances decay at twice gamma_s + gamma_extra"
         return *start, rates, "xi = var P_c + var P_s of the cosine and sine modes (000 Sec. IV)", *end
+    if isinstance(experiment, TweezerPair):
+        return start[1], *PAIR_STATEMENTS
     return STATEMENTS
 
 
@@ -115,6 +120,8 @@ def _derived(experiment: Experiment, own: Experiment) -> Iterator[tuple[str, lis
         yield "Derived, both together", _pair(experiment)
     elif isinstance(experiment, MonitoredCells):
         yield "Derived", _monitored(experiment)
+    elif isinstance(experiment, TweezerPair):
+        yield "Derived", _atoms(experiment)
     else:
         yield "Derived, all light at strength 1", _ensembles(experiment, own)
 
@@ -168,6 +175,13 @@ def _monitored(experiment: MonitoredCells) -> list[tuple[str, ...]]:
         ("gamma_extra/gamma_s", f"{experiment.x:.6g}", "000 Fig. 4b, horizontal axis"),
         ("1/Z^2", f"{1 / (experiment.z * experiment.z):.6g}", "xi of the ideal steady state"),
     ]
+
+
+def _atoms(experiment: TweezerPair) -> list[tuple[str, ...]]:
+    """Trap, density and Zeeman energies; `darkstate rates` has the collisions as well."""
+    lines = groups(experiment)[ATOMS]
+    rows = [(d.symbol, value_text(float(d.value(experiment)), d.unit), d.formula) for d in lines]
+    return [("quantity", "value", "formula"), *rows]
 
 
 def _ensembles(experiment: TwoCells, own: Experiment) -> list[tuple[str, ...]]:

@@ -21,6 +21,7 @@ from darkstate.experiments.cesium_cells import CesiumCells
 from darkstate.experiments.laboratory import CESIUM
 from darkstate.experiments.monitored_cells import MonitoredCells
 from darkstate.experiments.spin_mechanics import SpinMechanics
+from darkstate.experiments.tweezer_pair import TweezerPair
 from darkstate.experiments.two_cells import second_cell
 from darkstate.experiments.values import value_at
 from darkstate.parameters import specs
@@ -52,7 +53,7 @@ def value_text(value: float, unit: str, error: float | None = None) -> str:
         >>> value_text(1.85495, "1/s", 0.0993), value_text(8.35e16, "1/m^3"), value_text(2.522, "1")
         ('1.85495 +- 0.0993 /s', '8.35e+16 1/m^3', '2.522')
     """
-    if unit in ("1", "1/s", "Hz", "s", "W", "K", "m", "T", "rad"):
+    if unit in ("1", "1/s", "Hz", "s", "W", "K", "m", "T", "T/m", "rad"):
         known: Any = unit
         if unit == "1":
             return f"{value:.6g}" + (f" +- {error:.3g}" if error is not None else "")
@@ -83,6 +84,10 @@ def groups(experiment: Experiment) -> dict[str, list[Derived]]:
         return {"Rates": _OSCILLATORS}
     if isinstance(experiment, MonitoredCells):
         return {"Rates": _MONITORED}
+    if isinstance(experiment, TweezerPair):
+        from darkstate.report.pair_rates import pair_groups
+
+        return pair_groups(experiment)
     found: dict[str, list[Derived]] = {}
     if isinstance(experiment, CesiumCells) and experiment.vapour is not None:
         found["Vapour"] = _vapour(experiment)

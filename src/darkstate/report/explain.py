@@ -12,7 +12,9 @@ from darkstate.experiments import Experiment, TwoCells
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.monitored_cells import MonitoredCells
 from darkstate.experiments.spin_mechanics import SpinMechanics
+from darkstate.experiments.tweezer_pair import TweezerPair
 from darkstate.experiments.two_cells import second_cell
+from darkstate.report.pair_explain import QUANTITIES as PAIR_QUANTITIES
 
 
 def explain(quantity: str, lab: Lab) -> str:
@@ -244,4 +246,6 @@ def quantities(experiment: Experiment) -> dict[str, Callable[[Any], str]]:
     """
     if isinstance(experiment, SpinMechanics):
         return HYBRID_QUANTITIES
+    if isinstance(experiment, TweezerPair):
+        return PAIR_QUANTITIES
     return MONITORED_QUANTITIES if isinstance(experiment, MonitoredCells) else QUANTITIES

@@ -21,12 +21,14 @@ from darkstate.experiments import TwoCells
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.monitored_cells import MonitoredCells
 from darkstate.experiments.spin_mechanics import SpinMechanics
+from darkstate.experiments.tweezer_pair import TweezerPair
 from darkstate.experiments.two_cells import worse_checks
 from darkstate.experiments.values import value_at, with_values
 from darkstate.report.data import Points, read_points
 from darkstate.report.grid import substeps_of, time_grid
 from darkstate.report.hybrid import HybridPrediction, predict_hybrid
 from darkstate.report.monitored import MonitoredPrediction, predict_monitored
+from darkstate.report.pair import PairPrediction, predict_pair
 from darkstate.report.power import PowerScan, power_scan
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure, separable_line
 from darkstate.report.table import clock, table
@@ -199,7 +201,9 @@ class Separate:
         return [path for case, p in self.cases.items() for path in p.save(Path(folder) / case)]
 
 
-def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction | HybridPrediction | MonitoredPrediction:
+def predict(
+    lab: Lab, *, data: str | Path | None = None
+) -> Prediction | HybridPrediction | MonitoredPrediction | PairPrediction:
     """Predict the entanglement of a laboratory.
 
     Args:
@@ -207,8 +211,8 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction | HybridP
         data: CSV file with measured points (columns t_ms, xi, xi_err), compared by chi-squared; for two cells.
 
     Returns:
-        A `Prediction`, or for other experiments a `HybridPrediction` or `MonitoredPrediction`; all print as a table and
-        have plot, to_dataset and save.
+        A `Prediction`, or for other experiments a `HybridPrediction`, `MonitoredPrediction` or `PairPrediction`; all
+        print as a table and have plot, to_dataset and save.
 
     Raises:
         ArgumentError: `lab` is no lab that was loaded.
@@ -221,9 +225,11 @@ def predict(lab: Lab, *, data: str | Path | None = None) -> Prediction | HybridP
     """
     if not isinstance(lab, Lab):
         raise ArgumentError(f"Argument `lab` must come from darkstate.load(path), but is a {type(lab).__name__}.")
-    if isinstance(lab.experiment, SpinMechanics | MonitoredCells):
+    if isinstance(lab.experiment, SpinMechanics | MonitoredCells | TweezerPair):
         if data is not None:
             raise InputError([f"{data}: measured points are compared with two_level_ensembles and cesium_cells only"])
+        if isinstance(lab.experiment, TweezerPair):
+            return predict_pair(lab)
         hybrid = isinstance(lab.experiment, SpinMechanics)
         return predict_hybrid(lab) if hybrid else predict_monitored(lab)
     experiment, keys = lab.experiment, tuple(lab.uncertainties)

@@ -28,6 +28,10 @@ FIGURES = {
     "muschik2013-fig4b": "steady-state xi against decay, with the light measured and not (000 Fig. 4b)",
     "huang2018-fig2": "xi of spin and membrane against both cooperativities, at the best angles (004 Fig. 2)",
     "huang2018-fig3": "xi at the best angles and C_M against C_S, with loss, and if measured (004 Fig. 3)",
+    "ruksasakchai2026-fig2": "probabilities of 0, 1, 2 atoms against the pulse area, ideal and real (003 Fig. 2)",
+    "ruksasakchai2026-fig3": "the same after the destruction of entanglement, and for its control (003 Fig. 3)",
+    "ruksasakchai2026-fig4": "Ramsey fringes of the entangled pair and of two separate atoms (003 Fig. 4)",
+    "ruksasakchai2026-populations": "populations during collisions, kinetic models and harmonic trap (003 Fig. S1)",
     **RECORD_FIGURES,
 }
 """Figure names and what they show."""
