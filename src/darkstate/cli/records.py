@@ -186,7 +186,7 @@ def reconstruct(
     calibration: CalibrationOption = None,
     probe: Probe = None,
     inelastic: Annotated[
-        bool, typer.Option("--inelastic", help="Of a tweezer pair: search every inelastic loss, half a minute.")
+        bool, typer.Option("--inelastic", help="Of a tweezer pair: search every inelastic loss too.")
     ] = False,
     out: Annotated[Path | None, typer.Option(metavar="DAY.nc", help="Write all runs there, one row each.")] = None,
     logbook: Annotated[Path | None, typer.Option(metavar="PAGE.html", help="Write a page to look at.")] = None,

@@ -331,12 +331,14 @@ def _agreement(
 
 
 def _freely_fitted(fisher: np.ndarray, model: CountModel) -> int:
-    """How many directions of the free nuisances the counts determine; calibrated ones bring their own datum."""
-    fitted = [s for s in model.sigmas if s > 0]
-    free = np.array([False, *(np.isinf(s) for s in fitted)])
-    block = fisher[free][:, free]
-    values = np.linalg.eigvalsh(block) if block.size else np.zeros(0)
-    return int((values > 1e-6 * max(values.max(initial=0.0), 1.0)).sum())
+    """How many directions of the free nuisances the counts know better than their ranges do (sigma^2 = width^2/12).
+
+    Calibrated nuisances bring their own datum.
+    """
+    fitted = [(s, high - low) for s, (low, high) in zip(model.sigmas, model.bounds, strict=True) if s > 0]
+    free = np.array([False, *(np.isinf(s) for s, _ in fitted)])
+    width = np.array([w if np.isfinite(w) else 1e6 for s, w in fitted if np.isinf(s)])
+    return int((np.linalg.eigvalsh(fisher[free][:, free] * np.outer(width, width)) > 12).sum())
 
 
 def _pulls(x: np.ndarray, errors: np.ndarray, model: CountModel) -> tuple[Calibration, ...]:

@@ -67,15 +67,18 @@ class CountResult:
     """What `reconstruct_counts` returns; prints as text. What does not apply to the counts is absent.
 
     Args:
-        lab: the lab file; data: the counts; fits: by group, from all counts; two_atoms: by group, from 2 atoms against
-            fewer, or the reason why there is none; exclusion: every inelastic loss, of the control or only group;
+        lab: the lab file; data: the counts; fits: by group, from 2 atoms against fewer, which inelastic losses do not
+            disturb; from all counts where those do not tell. joint: by group, from all counts, if not the same, which
+            takes the inelastic loss for one number; refusals: by group, why 2 atoms against fewer do not tell.
+        exclusion: every inelastic loss, of the control or only group;
         compared: both groups; ramsey: the fringe; course: P_s over time.
     """
 
     lab: Lab
     data: xr.Dataset
     fits: dict[str, FidelityFit] = field(default_factory=dict)
-    two_atoms: dict[str, FidelityFit | str] = field(default_factory=dict)
+    joint: dict[str, FidelityFit] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
     exclusion: Exclusion | None = None
     compared: TwoSample | None = None
     ramsey: RamseyFit | None = None
@@ -87,12 +90,14 @@ class CountResult:
             parts.append(f"fringe of one atom left, offset + contrast x chi_1:\n{self.ramsey}")
         for name, fit in self.fits.items():
             title = "" if name == ALL else f"group {name}\n"
-            other = self.two_atoms.get(name)
-            if isinstance(other, FidelityFit):
-                also = f"F = {other.fidelity:.3f} +- {other.error:.3f} from n2 alone; {other.verdict}"
-            else:
-                also = other or ""
-            parts.append(f"{title}{fit}" + (f"\n{also}" if also else ""))
+            also = f"\nn2 alone: {self.refusals[name]}" if name in self.refusals else ""
+            if name in self.joint:
+                other = self.joint[name]
+                also = (
+                    f"\nF = {other.fidelity:.3f} +- {other.error:.3f} from all counts, if the inelastic loss is right; "
+                )
+                also += other.verdict
+            parts.append(f"{title}{fit}{also}")
         if self.compared is not None:
             parts.append(f"both groups compared: {self.compared}")
         if self.exclusion is not None:
@@ -153,7 +158,7 @@ def reconstruct_counts(lab: Lab, data: xr.Dataset, *, inelastic: bool = False, c
     Args:
         lab: of the experiment tweezer_pair; data: from `read_counts` or `simulate_counts`.
         inelastic: whether to search every table of inelastic losses as well, for the group "control" or the only one,
-            which takes half a minute; confidence: of the bounds.
+            which takes some seconds; confidence: of the bounds.
 
     Returns:
         A `CountResult`; print it. Separable pairs have F <= 1/2.
@@ -175,24 +180,24 @@ def reconstruct_counts(lab: Lab, data: xr.Dataset, *, inelastic: bool = False, c
     if setting == "time":
         return CountResult(lab, data, course=sector_course(e, data))
     model = count_model(lab, setting)
-    if setting == "detuning_hz":
-        fits = {ALL: fit_fidelity(data, model, confidence=confidence)}
-        return CountResult(lab, data, fits, ramsey=fit_ramsey(data, _fringe(e), hz_per_tesla=line_shift(e)))
     names = sorted(set(data.group.values.tolist())) if "group" in data.coords else []
     parts = {name: group_of(data, name) for name in names} or {ALL: data}
     fits = {name: fit_fidelity(part, model, confidence=confidence) for name, part in parts.items()}
-    two_atoms: dict[str, FidelityFit | str] = {}
+    joint, refusals = {}, {}
     for name, part in parts.items():
         try:
-            two_atoms[name] = fit_fidelity(part, model, use="two_atoms", confidence=confidence)
+            alone = fit_fidelity(part, model, use="two_atoms", confidence=confidence)
         except InputError as refusal:
-            two_atoms[name] = f"n2 alone: {refusal}"
+            refusals[name] = str(refusal)
+        else:
+            joint[name], fits[name] = fits[name], alone
+    ramsey = fit_ramsey(data, _fringe(e), hz_per_tesla=line_shift(e)) if setting == "detuning_hz" else None
     chosen = CONTROL if CONTROL in parts else ALL
     exclusion = None
-    if inelastic and chosen in parts:
+    if inelastic and chosen in parts and ramsey is None:
         exclusion = exclude_unentangled(parts[chosen], _by_table(e, setting, fits[chosen]))
     compared = two_sample(*parts.values()) if len(parts) == 2 else None
-    return CountResult(lab, data, fits, two_atoms, exclusion, compared)
+    return CountResult(lab, data, fits, joint, refusals, exclusion, compared, ramsey)
 
 
 def sector_course(e: TweezerPair, data: xr.Dataset) -> SectorCourse:
