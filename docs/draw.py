@@ -5,10 +5,12 @@
 
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
 import darkstate as ds
+from darkstate.report.papers import ruksasakchai2026
 from darkstate.report.style import COLOURS, new_figure, separable_line
 
 HERE = Path(__file__).parent
@@ -221,6 +223,61 @@ def cesium_levels() -> Figure:
     return figure
 
 
+def tweezers(ax, x, centres, atoms):
+    """Tweezers side by side, with an atom of each colour at the bottom of one of them."""
+    reach = 0.95 if len(centres) > 1 else 0.8
+    u = np.linspace(-reach, reach, 121)
+    width = 0.3 if len(centres) > 1 else 0.42
+    ax.plot(x + u, 0.5 - sum(np.exp(-2 * ((u - c) / width) ** 2) for c in centres), color=GREY, linewidth=1.2)
+    for place, colour in atoms:
+        ax.add_patch(Circle((x + place, -0.3), 0.1, facecolor=colour, edgecolor="none"))
+
+
+def tweezer_setup() -> Figure:
+    """What is done to two atoms, and which of their spin states collisions couple."""
+    figure, ax = canvas(6.2, 2.55, (-4.6, 4.6), (-2.75, 1.05))
+    tweezers(ax, -3.55, (-0.5, 0.5), [(-0.5, BLUE), (0.5, BLUE)])
+    tweezers(ax, -1.05, (0.0,), [(-0.12, BLUE), (0.12, BLUE)])
+    tweezers(ax, 1.25, (0.0,), [(-0.12, RED), (0.12, GREEN)])
+    tweezers(ax, 3.65, (0.0,), [(0.0, GREEN)])
+    for x in (-2.4, -0.05, 2.3):
+        arrow(ax, (x, -0.05), (x + 0.35, -0.05))
+    arrow(ax, (1.25, 1.0), (1.25, -0.02), RED, width=2.0)
+    arrow(ax, (3.78, -0.12), (4.1, 0.95), RED, dashes=(0, (2, 1.5)))
+    for x, text in (
+        (-3.55, "two atoms in $m = 0$"),
+        (-1.05, "one tweezer, 0.5 G:\nthey collide for 100 ms"),
+        (1.25, r"8.5 G: Raman pulse, area $\theta$"),
+        (3.65, "$m = 1$ ejected,\nthe rest counted: 0, 1, 2"),
+    ):
+        words(ax, x, -0.68, text, GREY, va="top")
+    spin_states(ax, -1.6)
+    return figure
+
+
+def spin_states(ax, y):
+    """The three states that collisions reach, and what the pulse does to one of them."""
+    for x, text in (
+        (-3.55, r"$|0,0\rangle$"),
+        (-1.05, r"$|\chi_1\rangle=(|1,{-1}\rangle+|{-1},1\rangle)/\sqrt{2}$"),
+        (2.45, r"$|\chi_2\rangle=(|2,{-2}\rangle+|{-2},2\rangle)/\sqrt{2}$"),
+    ):
+        level(ax, x, y, "", width=1.1)
+        words(ax, x, y - 0.22, text, size=8)
+    for start, end in ((-2.9, -1.7), (-0.4, 1.8)):
+        arrow(ax, (start, y), (end, y), ORANGE, style="<|-|>")
+        words(ax, (start + end) / 2, y + 0.15, "collisions", ORANGE)
+    arrow(ax, (-1.05, y - 0.4), (-1.05, y - 0.75), RED, width=2.0)
+    words(
+        ax,
+        -1.05,
+        y - 0.95,
+        r"$\theta=\pi/2$:  $(|1,1\rangle+|{-1},-1\rangle)/\sqrt{2}$, never one of each",
+        RED,
+        size=8,
+    )
+
+
 def krauter2011() -> Figure:
     """xi(t) of the published experiment with its three cases."""
     labels = {"a": "a: drive, $d=55$", "b": "b: drive, $d=35$", "c": "c: drive and pump, $d=37$"}
@@ -241,6 +298,7 @@ SCHEMES = {
     "sidebands": sidebands,
     "cesium_setup": cesium_setup,
     "cesium_levels": cesium_levels,
+    "tweezer_setup": tweezer_setup,
 }
 """Drawings without numbers; they are kept in docs/images, so that the pages can be read unbuilt."""
 
@@ -254,6 +312,8 @@ def write(figure: Figure, path: Path) -> None:
 def draw_curves(folder: Path) -> None:
     """The pictures that hold results; drawn at every build."""
     write(krauter2011(), folder / "krauter2011.svg")
+    for name, draw in (("populations", ruksasakchai2026.populations), ("fig3", ruksasakchai2026.fig3)):
+        write(draw()[1], folder / f"ruksasakchai2026-{name}.svg")
 
 
 def demo_picture(path: Path) -> None:

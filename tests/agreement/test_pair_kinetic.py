@@ -290,3 +290,9 @@ def test_a_thousand_temperatures_in_one_call():
 def test_bad_input_in_one_sentence(act, words):
     with pytest.raises(ArgumentError, match=words):
         act()
+
+
+def test_constants_inside_jit_are_checked_as_outside():
+    pair, times = AtomPair(jnp.full(3, -3e-8), jnp.zeros(3), TRAP, 40e-6), jnp.array([0.0, 0.1])
+    found = jax.jit(lambda t: kinetic_states(dataclasses.replace(pair, temperature=t), times))(40e-6)
+    assert found.shape == (2, 3, 3)

@@ -137,8 +137,8 @@ def kinetic_states(pair: AtomPair, times: Any, *, initial: Any = None) -> Any:
     generator = kinetic_liouvillian(pair)
     n = len(jnp.asarray(pair.lengths))
     t = jnp.asarray(times, float)
-    if not isinstance(t, jax.core.Tracer) and not bool(jnp.all(t >= 0)):
-        raise ArgumentError(f"Argument `times` must not be negative, but has {float(jnp.min(t)):g} s.")
+    if not isinstance(t, jax.core.Tracer) and not np.all(np.asarray(t) >= 0):
+        raise ArgumentError(f"Argument `times` must not be negative, but has {np.min(np.asarray(t)):g} s.")
     start = jnp.zeros((n, n), complex).at[0, 0].set(1.0) if initial is None else jnp.asarray(initial, complex)
     if start.shape != (n, n):
         raise ArgumentError(f"Argument `initial` must have shape ({n}, {n}), but has shape {start.shape}.")

@@ -106,8 +106,8 @@ def sector_state(populations: Any, fidelity: Any) -> PairState:
         raise ArgumentError(
             f"Argument `populations` must have P_0, P_1, ..., P_F on its last axis, but has shape {p.shape}."
         )
-    if not isinstance(p, jax.core.Tracer) and not bool(jnp.all(p >= 0)):
-        raise ArgumentError(f"Argument `populations` must not be negative, but has {float(jnp.min(p)):g}.")
+    if not isinstance(p, jax.core.Tracer) and not np.all(np.asarray(p) >= 0):
+        raise ArgumentError(f"Argument `populations` must not be negative, but has {np.min(np.asarray(p)):g}.")
     _require_probability("fidelity", f)
     spin = p.shape[-1] - 1
     basis = symmetric_basis(spin)
@@ -143,6 +143,9 @@ def scrambled(state: PairState, probability: Any) -> PairState:
 
 
 def _require_probability(name: str, value: Any) -> None:
-    if not isinstance(value, jax.core.Tracer) and not bool(jnp.all((value >= 0) & (value <= 1))):
-        wrong = jnp.ravel(value)[jnp.argmin(jnp.ravel((value >= 0) & (value <= 1)))]
-        raise ArgumentError(f"Argument `{name}` must lie between 0 and 1, but is {float(wrong):g}.")
+    if isinstance(value, jax.core.Tracer):
+        return
+    numbers = np.asarray(value).ravel()  # not jnp, which traces constants inside jit, too
+    wrong = numbers[~((numbers >= 0) & (numbers <= 1))]
+    if wrong.size:
+        raise ArgumentError(f"Argument `{name}` must lie between 0 and 1, but is {wrong[0]:g}.")

@@ -30,7 +30,7 @@ def fidelity(state: PairState) -> WitnessValue:
         `WitnessValue` [...], bound 1/2: pairs that are not entangled lie at or below it.
 
     Validity: m_1 + m_2 = 0; where pairs in |1,1> or |-1,-1> exist they count in P_1, else products can pass the bound.
-    Not a number where no pair is in m = +-1, as at the start of collisions.
+    Not a number where no pair is in m = +-1, as at the start of collisions: a series from there has no verdict.
 
     Example:
         >>> from darkstate.pair.state import sector_state
