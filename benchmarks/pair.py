@@ -17,7 +17,7 @@ from scipy.linalg import expm
 from darkstate.atoms.species import species
 from darkstate.backend import jax, jnp
 from darkstate.pair.atom_pair import AtomPair
-from darkstate.pair.collisions import dense, structured, time_average
+from darkstate.pair.harmonic import dense, structured, time_average
 from darkstate.pair.kinetic import kinetic_liouvillian, kinetic_states
 from darkstate.pair.spin import pair_zeeman_hz
 from darkstate.pair.trap import tweezer

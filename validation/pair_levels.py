@@ -17,7 +17,7 @@ import numpy as np
 
 from darkstate.atoms.species import species
 from darkstate.pair.atom_pair import AtomPair
-from darkstate.pair.collisions import pair_levels, structured, time_average
+from darkstate.pair.harmonic import pair_levels, structured, time_average
 from darkstate.pair.spin import pair_zeeman_hz
 from darkstate.pair.trap import Trap
 

@@ -69,10 +69,10 @@ class DarkstateError(Exception):
 class OutcomeError(DarkstateError):
     """A single calculation ended badly; carries the `Outcome`."""
 
-    def __init__(self, outcome: Outcome, detail: str = "") -> None:
+    def __init__(self, outcome: Outcome, detail: str = "", cure: str = "") -> None:
         self.outcome = outcome
-        text = f"{outcome.name}: {outcome.meaning}"
-        super().__init__(f"{text} ({detail}). Cure: {outcome.cure}." if detail else f"{text}. Cure: {outcome.cure}.")
+        text = f"{outcome.name}: {outcome.meaning}" + (f" ({detail})" if detail else "")
+        super().__init__(f"{text}. Cure: {cure or outcome.cure}.")
 
 
 class ArgumentError(DarkstateError, ValueError):

@@ -296,3 +296,8 @@ def test_constants_inside_jit_are_checked_as_outside():
     pair, times = AtomPair(jnp.full(3, -3e-8), jnp.zeros(3), TRAP, 40e-6), jnp.array([0.0, 0.1])
     found = jax.jit(lambda t: kinetic_states(dataclasses.replace(pair, temperature=t), times))(40e-6)
     assert found.shape == (2, 3, 3)
+
+
+def test_a_time_too_long_for_the_exponential_is_refused():
+    with pytest.raises(ArgumentError, match="must keep rates times time below 1e\\+10"):
+        kinetic_states(dataclasses.replace(AtomPair(LENGTHS, LOW, TRAP, 40e-6)), 1e9)

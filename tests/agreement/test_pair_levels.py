@@ -12,8 +12,8 @@ from darkstate.atoms.species import species
 from darkstate.backend import jax
 from darkstate.errors import ArgumentError, OutcomeError
 from darkstate.pair.atom_pair import AtomPair
-from darkstate.pair.collisions import dense, structured, time_average
-from darkstate.pair.motion import Levels, levels
+from darkstate.pair.harmonic import cutoff_hz, dense, structured, time_average
+from darkstate.pair.motion import Levels, contact_fraction, levels
 from darkstate.pair.secular import spectrum
 from darkstate.pair.spin import pair_zeeman_hz
 from darkstate.pair.state import sector_state
@@ -35,8 +35,8 @@ def pair_at(field, lengths=LENGTHS, trap=TWEEZER, temperature=40e-6):
     return AtomPair(np.asarray(lengths), np.asarray(pair_zeeman_hz(species("85Rb"), 2, field)), trap, temperature)
 
 
-def oracle_of(pair, cutoff_hz):
-    found = levels(pair.trap, cutoff_hz)
+def oracle_of(pair, cutoff):
+    found = levels(pair.trap, cutoff_hz(pair, cutoff))
     inverse = CHANNELS.T @ np.diag(1 / np.asarray(pair.lengths)) @ CHANNELS
     h = matrix(found.energies_hz, found.weights, found.counterterm, inverse, np.asarray(pair.zeeman_hz))
     return found, h
@@ -60,7 +60,7 @@ def test_levels_of_the_structured_solver_are_those_of_the_matrix(name):
     pair = CASES[name]
     cutoff = 2.2
     found = structured(pair, cutoff)
-    _, h = oracle_of(pair, cutoff * 833464.98)  # kT/h at 40 uK
+    _, h = oracle_of(pair, cutoff)
     expected = np.linalg.eigvalsh(h)
     assert len(found.energies_hz) == len(expected)
     assert found.energies_hz == pytest.approx(expected, rel=1e-10)
@@ -71,7 +71,7 @@ def test_spin_states_of_the_structured_solver_are_those_of_the_matrix(name):
     pair = dataclasses.replace(CASES[name], temperature=20e-6)
     times = np.array([0.0, 1e-5, 3e-4, 7e-3])
     solution = evolve(pair, times, method=Structured(cutoff=3.0), throw=False)
-    found, h = oracle_of(pair, 3 * 833464.98 / 2)
+    found, h = oracle_of(pair, 3.0)
     expected = spin_states(h, 3, found.thermal(20e-6), times)
     assert abs(solution.state.symmetric - expected).max() < 1e-9
     assert float(solution.checks["trace_defect"]) < 1e-12
@@ -197,3 +197,67 @@ def test_refusals(call, text):
 def test_a_low_cutoff_is_told():
     with pytest.raises(OutcomeError, match="thermal_tail"):
         steady_state(pair_at(0.5e-4), method=Structured(cutoff=3.0))
+
+
+@pytest.mark.parametrize("apart", [1e-13, 1e-11, 1e-9, 2e-9, 1e-8, 1e-7])
+def test_nearly_equal_frequencies(apart):
+    trap = Trap((1.02e5, 1.02e5 * (1 + apart), 5.1e4), MASS)
+    pair = pair_at(0.5e-4, trap=trap, temperature=10e-6)
+    times = [1e-3, 1e-2]
+    one, other = (evolve(pair, times, method=m(cutoff=5.0), throw=False).state.matrix for m in (Structured, Dense))
+    assert abs(one - other).max() < 5e-9  # eigh leaves 1e-7 Hz to its levels, and 1e-2 s of phase
+
+
+def test_equal_and_nearly_equal_frequencies_are_the_same():
+    fractions = [contact_fraction(Trap((1e5, 1e5 * (1 + apart), 2.4e4), MASS), 40e-6) for apart in (0.0, 1e-13, 1e-10)]
+    assert fractions == pytest.approx([fractions[0]] * 3, rel=1e-9)
+
+
+def test_a_cold_pair_has_enough_levels():
+    # T. Busch et al.: E = 1.117060 hf at a = -511.43 Bohr radii and f = 63.5584 kHz
+    pair = AtomPair(np.full(3, -511.43 * BOHR), np.zeros(3), Trap((63.5584e3,) * 3, MASS), 1e-9)
+    assert structured(pair).energies_hz[0] / 63.5584e3 == pytest.approx(1.117060, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"temperature": 0.0}, "must be finite and greater than 0 K"),
+        ({"temperature": float("nan")}, "must be finite and greater than 0 K"),
+        ({"lengths": [-740.0, -570.0, -390.0]}, "must be in metres"),
+        ({"lengths": [float("nan"), -3e-8, -2e-8]}, "must hold numbers"),
+        ({"lengths": [-3e-8, -2e-8]}, "one scattering length for each"),
+        ({"trap": Trap((-1e5, 1e5, 2e4), MASS)}, "must be above 0 Hz, but one is -100000.0 Hz"),
+    ],
+)
+def test_a_wrong_pair_is_refused_in_one_sentence(change, text):
+    with pytest.raises(ArgumentError, match=text):
+        evolve(dataclasses.replace(CASES["0.5 G"], **change), [0.0, 0.1])
+
+
+def test_lists_do():
+    pair = AtomPair(LENGTHS.tolist(), [0.0, 36.0, 144.0], TWEEZER, 40e-6)
+    assert evolve(pair, [0.1]).state.populations.shape == (1, 3)
+
+
+def test_odd_states_do_not_collide():
+    with pytest.raises(ArgumentError, match="must be even under exchange, but has 0.5 of its pairs in odd states"):
+        evolve(CASES["0.5 G"], [0.0], initial=sector_state([0.0, 1.0, 0.0], 0.5))
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "cure"),
+    [
+        ({"trap": tweezer(22e6, 0.3e-6, 1064e-9, MASS)}, "classical = 0.409", "softer trap"),
+        (
+            {"lengths": np.array([20.0, -570.0, -390.0]) * BOHR, "mean_length": 78.5 * BOHR},
+            "small_length",
+            "mean_length = 0",
+        ),
+        ({"zeeman_hz": np.array([0.0, 1e6, 4e6])}, "zeeman = 4.8", "lower field"),
+    ],
+)
+def test_outside_its_validity_the_kinetic_model_says_what_and_what_to_do(change, check, cure):
+    with pytest.raises(OutcomeError, match=check) as found:
+        evolve(dataclasses.replace(CASES["0.5 G"], **change), [0.0, 0.1])
+    assert cure in str(found.value) and "Gamma-tilde" not in str(found.value)

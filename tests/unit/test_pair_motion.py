@@ -98,6 +98,21 @@ def test_contact_function_below_the_lowest_level(frequencies, energy):
     assert found == pytest.approx(exact, rel=5e-5 if energy else 1e-9)
 
 
+@pytest.mark.parametrize("energy", [1.31e5, 1.99e5])
+def test_an_anisotropic_trap_between_its_levels_by_differences(energy):
+    """F(E) - F(0) = sum W E/(e (e - E)) converges without any counterterm or tail, as the cutoff to the power -1/2."""
+    trap = Trap((1.02e5, 1.02e5, 2.45e4), MASS)
+    found = levels(trap, 2e7)
+    sums = []
+    for cutoff in (3e7, 1.2e8):
+        many = levels(trap, cutoff)
+        e, w = many.energies_hz[: many.below], many.weights[: many.below]
+        sums.append((w * energy / (e * (e - energy))).sum())
+    extrapolated = 2 * sums[1] - sums[0]
+    difference = contact_function(found, energy) - heat_kernel(trap.frequencies_hz, MASS / 2, 0.0)
+    assert difference == pytest.approx(extrapolated, rel=2e-5)
+
+
 @pytest.mark.parametrize("energy", [-1e6, 5e5, 2.1e6, 4e6])
 def test_contact_function_of_equal_frequencies(energy):
     trap = Trap((63.5584e3,) * 3, MASS)

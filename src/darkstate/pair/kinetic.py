@@ -4,7 +4,9 @@
     f(k) = sum_f |f><f| / (-1/a_f + r_f k^2/2 - i k),      <.>: over p(k) ~ k^2 exp(-hbar^2 k^2/(2 mu k_B T))
 
 Contact in a harmonic trap leaves most thermal pairs untouched; real tweezers scramble the motion, and this is their
-limit. In the basis |f><f'| collisions are one complex rate each; the field acts in the basis of m.
+limit. The mean <.> over p(k) inside the equation takes each pair through all thermal energies between its collisions; a
+pair alone keeps its energy, so that this is a model of mixing by the trap, not a consequence of Eq. (1) of 003. In the
+basis |f><f'| collisions are one complex rate each; the field acts in the basis of m.
 Down: `spin`, `atom_pair`; up: `solve`.
 """
 
@@ -30,6 +32,12 @@ _NODES = np.exp(np.arange(-16.0, 2.2, _STEP))
 _WEIGHTS = 4 / sqrt(pi) * _STEP * _NODES**3 * np.exp(-(_NODES**2))
 
 _SQUARINGS, _ORDER = 36, 8
+
+LONGEST = 1e-3
+"""No atoms scatter with a longer finite length [m]; larger numbers are in other units."""
+
+LARGEST_PHASE = 1e10
+"""Rate times time up to which the exponential is right: its series runs at this over 2^36."""
 
 
 @pytree
@@ -98,7 +106,7 @@ def kinetic_liouvillian(pair: AtomPair) -> Any:
         >>> float(abs(kinetic_liouvillian(equal)).max())
         0.0
     """
-    _require(pair)
+    require(pair)
     f, mean, flux = _thermal(pair)
     one, other = f[:, None, :], f[None, :, :]
     apart = one - other
@@ -124,7 +132,7 @@ def kinetic_states(pair: AtomPair, times: Any, *, initial: Any = None) -> Any:
         pair: the pair; times: [...; s], in any order, not negative; initial: density matrix [n n], None for |00>.
 
     Raises:
-        ArgumentError: as `kinetic_liouvillian`, a negative time, or an initial state of another size.
+        ArgumentError: as `kinetic_liouvillian`, a negative or too long time, or an initial state of another size.
 
     Example:
         >>> from darkstate.pair.trap import tweezer
@@ -142,6 +150,13 @@ def kinetic_states(pair: AtomPair, times: Any, *, initial: Any = None) -> Any:
     start = jnp.zeros((n, n), complex).at[0, 0].set(1.0) if initial is None else jnp.asarray(initial, complex)
     if start.shape != (n, n):
         raise ArgumentError(f"Argument `initial` must have shape ({n}, {n}), but has shape {start.shape}.")
+    if not isinstance(generator, jax.core.Tracer) and not isinstance(t, jax.core.Tracer):
+        turned = float(np.abs(np.asarray(generator)).sum(1).max() * np.max(np.asarray(t), initial=0.0))
+        if not turned <= LARGEST_PHASE:
+            raise ArgumentError(
+                f"Argument `times` must keep rates times time below {LARGEST_PHASE:g}, but they reach {turned:.3g}: "
+                "shorten the time or lower the field."
+            )
     change = _expm1(generator * t[..., None, None]) @ start.ravel()
     return start + change.reshape(*t.shape, n, n)
 
@@ -162,7 +177,7 @@ def collision_rate(pair: AtomPair) -> CollisionRates:
         >>> print(f"{rates.total:.1f}", rates.into.round(1))
         2033.6 [2.0037e+03 2.9600e+01 3.0000e-01]
     """
-    _require(pair)
+    require(pair)
     f, _, flux = _thermal(pair)
     u = channel_matrix(len(f) - 1)
     amplitude = jnp.einsum("fi,fk,f->ik", u, f, u[:, 0])
@@ -178,6 +193,7 @@ def gas_parameters(pair: AtomPair) -> dict[str, Any]:
         classical: h f_max/(k_B T), f_max the largest trap frequency; the motion between collisions is classical.
         zeeman: h max|D_i|/(k_B T); a change of spin does not change the motion.
         range: (k_T abar)^2, k_T = sqrt(2 mu k_B T)/hbar; s waves alone, and r_f as the only correction to a_f.
+        small_length: largest abar/|a_f|; for a_f much below abar r_f outgrows both and makes resonances of no atom.
 
     Raises:
         ArgumentError: as `kinetic_liouvillian`.
@@ -188,9 +204,9 @@ def gas_parameters(pair: AtomPair) -> dict[str, Any]:
         >>> lengths = jnp.array([-740.0, -570.0, -390.0]) * 5.29177210903e-11
         >>> pair = AtomPair(lengths, jnp.array([0.0, 36.0, 144.0]), trap, 40e-6, 78.5 * 5.29177210903e-11)
         >>> {key: f"{value:.0e}" for key, value in gas_parameters(pair).items()}
-        {'dilute': '1e-05', 'classical': '1e-01', 'zeeman': '2e-04', 'range': '1e-01'}
+        {'dilute': '1e-05', 'classical': '1e-01', 'zeeman': '2e-04', 'small_length': '2e-01', 'range': '1e-01'}
     """
-    _require(pair)
+    require(pair)
     f, mean, _ = _thermal(pair)
     squared = jnp.max((f.real**2 + f.imag**2) @ mean)
     thermal_hz = BOLTZMANN * pair.temperature / PLANCK
@@ -199,6 +215,9 @@ def gas_parameters(pair: AtomPair) -> dict[str, Any]:
         "dilute": pair_density(pair.trap, pair.temperature) * squared * jnp.sqrt(squared),
         "classical": fastest / thermal_hz,
         "zeeman": jnp.max(jnp.abs(jnp.asarray(pair.zeeman_hz))) / thermal_hz,
+        "small_length": jnp.max(
+            jnp.where(pair.mean_length == 0, 0.0, jnp.abs(pair.mean_length / jnp.asarray(pair.lengths)))
+        ),
         "range": 2 * pair.trap.reduced_mass * BOLTZMANN * pair.temperature * (pair.mean_length / HBAR) ** 2,
     }
 
@@ -220,13 +239,31 @@ def _expm1(matrix: Any) -> Any:
     return jax.lax.fori_loop(0, _SQUARINGS, square, small @ series)
 
 
-def _require(pair: AtomPair) -> None:
+def require(pair: AtomPair) -> None:
+    """Refuse a pair that is no single one, or has no temperature or lengths; traced values pass.
+
+    Raises:
+        ArgumentError: lengths and energies of different number, a length that is not a number, or a temperature that
+            is not positive.
+    """
     lengths, zeeman = jnp.shape(pair.lengths), jnp.shape(pair.zeeman_hz)
     if len(lengths) != 1 or lengths[0] < 2 or zeeman != lengths:
         raise ArgumentError(
             "An AtomPair must have one scattering length for each f = 0, 2, ..., 2F and one energy for each of |00>, "
             f"chi_1, ..., chi_F, but `lengths` has shape {lengths} and `zeeman_hz` {zeeman}; for many use jax.vmap."
         )
+    if not isinstance(pair.lengths, jax.core.Tracer) and np.isnan(np.asarray(pair.lengths)).any():
+        raise ArgumentError(f"Argument `lengths` must hold numbers, but is {np.asarray(pair.lengths)} m.")
+    if not isinstance(pair.lengths, jax.core.Tracer):
+        sizes = np.abs(np.asarray(pair.lengths, float))
+        if (np.isfinite(sizes) & (sizes > LONGEST)).any():
+            raise ArgumentError(
+                f"Argument `lengths` must be in metres and below {LONGEST:g} m, or infinite, but is {pair.lengths}; a "
+                "Bohr radius is 5.29177e-11 m."
+            )
+    for frequency in pair.trap.frequencies_hz:
+        if not isinstance(frequency, jax.core.Tracer) and not frequency > 0:
+            raise ArgumentError(f"The frequencies of the trap must be above 0 Hz, but one is {frequency} Hz.")
     temperature = pair.temperature
     if not isinstance(temperature, jax.core.Tracer) and not (np.all(np.isfinite(temperature)) and temperature > 0):
         raise ArgumentError(f"Argument `temperature` must be finite and greater than 0 K, but is {temperature} K.")

@@ -7,7 +7,7 @@ frequency, d of which make one radial quantum number k with energy (2k + d/2) h 
 cutoff; those above are continuous there and are kept as a few effective states (Gauss's rule for their integral), so
 that one finite matrix holds it all. The counterterm makes F exact at the bottom of the trap; a bare delta with a
 cutoff would bind. Source: Busch et al., Found. Phys. 28, 549 (1998) for equal frequencies; the rest is derived here.
-Up: `secular` and `dense` solve it. Energies are over h, from the bottom of the trap.
+Up: `secular` and `harmonic` solve it. Energies are over h, from the bottom of the trap.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from darkstate.pair.trap import Trap
 
 TAIL = 8
 """Effective states for everything above the cutoff."""
+
+EQUAL = 1e-9
+"""Frequencies closer than this, relative, count as equal: the phases they differ by in a second do not matter."""
 
 MOST_LEVELS = 2_000_000
 """More states than this below the cutoff are refused."""
@@ -76,7 +79,7 @@ def levels(trap: Trap, cutoff_hz: float) -> Levels:
     if not estimate <= MOST_LEVELS:
         raise ArgumentError(
             f"Below {cutoff_hz:.4g} Hz the trap has about {estimate:.2g} states that collide, more than "
-            f"{MOST_LEVELS:g}; lower the cutoff or the temperature."
+            f"{MOST_LEVELS:g}; lower the cutoff, the temperature or the field."
         )
     energies, weights = np.zeros(1), np.full(1, HBAR / trap.reduced_mass)
     for frequency, length, dimension in _groups(trap):
@@ -96,15 +99,19 @@ def levels(trap: Trap, cutoff_hz: float) -> Levels:
 
 def _groups(trap: Trap) -> list[tuple[float, float, int]]:
     """Frequency [Hz], oscillator length [m] and number of axes that have it."""
-    found: dict[float, tuple[float, int]] = {}
+    found: list[tuple[float, float, int]] = []
     for frequency, length in zip(map(float, trap.frequencies_hz), map(float, trap.lengths), strict=True):
-        found[frequency] = (length, found.get(frequency, (length, 0))[1] + 1)
-    return [(frequency, length, count) for frequency, (length, count) in found.items()]
+        same = [k for k, (f, _, _) in enumerate(found) if abs(f - frequency) <= EQUAL * f]
+        if same:
+            found[same[0]] = (*found[same[0]][:2], found[same[0]][2] + 1)
+        else:
+            found.append((frequency, length, 1))
+    return found
 
 
 def _merged(energies: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """States of equal energy, to rounding, as one: the contact sees one combination of them."""
-    new = np.append(True, np.diff(energies) > 1e-12 * energies[1:])
+    new = np.append(True, np.diff(energies) > 1e-11 * energies[1:])
     return energies[new], np.add.reduceat(weights, np.flatnonzero(new))
 
 
@@ -132,11 +139,15 @@ def _contact_at_zero(trap: Trap) -> float:
     f = np.asarray(trap.frequencies_hz, float)
 
     def integrand(u: float) -> float:
-        x = 2 * u * u * f  # b f / sinh(b f) without overflow
-        return 2 * (float(np.prod(np.sqrt(x * np.exp(-x / 2) / -np.expm1(-x)))) - 1) / (u * u)
+        x = 2 * u * u * f
+        # ln[b f/sinh(b f)], without overflow, and by its series where the difference from 0 would drown in rounding
+        exact = np.log(x / -np.expm1(-x)) - x / 2 if u > 0 else 0.0
+        logarithm = np.where(x < 0.1, -(x**2) / 24 + x**4 / 2880 - x**6 / 181440, exact)
+        return 2 * float(np.expm1(logarithm.sum() / 2)) / (u * u)
 
-    ends = [0.0, *np.sort(np.repeat(f, 2) ** -0.5 * np.tile((0.5, 20.0), 3))]
-    pieces = (quad(integrand, a, b, epsrel=1e-12, epsabs=0)[0] for a, b in pairwise(ends) if b > a)
+    scales = [frequency**-0.5 for frequency, _, _ in _groups(trap)]
+    ends = [0.0, *sorted(factor * scale for scale in scales for factor in (0.5, 20.0))]
+    pieces = (quad(integrand, a, b, epsrel=1e-11, epsabs=0)[0] for a, b in pairwise(ends) if b > a)
     free = HBAR / trap.reduced_mass / float(np.prod(np.asarray(trap.lengths, float) * np.sqrt(2 * pi * f)))
     return free * (sum(pieces) - 2 / ends[-1])
 
@@ -228,7 +239,7 @@ def contact_fraction(trap: Trap, temperature: float) -> float:
     Args:
         trap: the trap; temperature: of the relative motion [K].
 
-    Validity: a real tweezer is not harmonic and leads nearly every pair through contact; see `solve.pair`.
+    Validity: a real tweezer is not harmonic and leads nearly every pair through contact, which `kinetic` supposes.
 
     Example:
         >>> trap = Trap((102.348e3, 102.348e3, 24.511e3), 1.41e-25)

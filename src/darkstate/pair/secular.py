@@ -5,7 +5,7 @@
 Between its poles M grows with E, so the number of eigenvalues below E is the number of poles below E plus the positive
 eigenvalues of M(E) less those of M(-infinity) (Sylvester's law of inertia), and bisection cannot fail. Poles far from a
 block of eigenvalues are summed once, as a Chebyshev series over the block: the cost grows as the number of levels times
-that of blocks. Down: `motion`; up: `collisions` makes averages and dynamics of a `Spectrum`.
+that of blocks. Down: `motion`; up: `harmonic` makes averages and dynamics of a `Spectrum`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from darkstate.pair.motion import Levels
 NODES = 20
 """Terms of that series; poles beyond 3 half-widths of a block make an error of 6^-20."""
 
-HALVINGS = 44
+HALVINGS = 48
 """Of a bracket between poles, a few kHz wide, down to the spacing of float64; at the ends twice as many."""
 
 

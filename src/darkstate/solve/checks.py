@@ -14,7 +14,8 @@ adiabatic_cavity       g/kappa of a cavity that is taken to follow its membrane
 rounding               rounding error of a steady covariance, relative: drift times the longest relaxation time
 commutators            how far a linear system is from keeping its commutators, relative
 empty                  fraction of the atoms a steady state has lost from the two-level subsystem
-dilute, classical, zeeman, range   what collisions of classical motion rest on, see `pair.kinetic.gas_parameters`
+dilute, classical, zeeman, range, small_length   what collisions of classical motion rest on, see `pair.kinetic`
+contact_fraction       share of thermal pairs that the contact can change in a harmonic trap; the solution is of those
 trace_defect, positivity_defect   how far the density matrix of a pair is from trace 1, and minus its smallest pivot
 thermal_tail           share of thermal pairs above the cutoff of their levels, estimated
 doppler ... distance   what effective rates of light and vapour rest on, see `atoms.validity`

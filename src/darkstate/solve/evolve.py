@@ -24,7 +24,7 @@ from darkstate.pair.state import PairState
 from darkstate.solve.checks import d_over_n, decide, not_finite, out_of_range, transverse_excess
 from darkstate.solve.integrate import integrate
 from darkstate.solve.linear import Stages, check_times, evolve_constant, evolve_driven, no_delays, start_of
-from darkstate.solve.methods import AdiabaticClosedForm, Kinetic, MomentEquations, Structured
+from darkstate.solve.methods import AbstractLevels, AdiabaticClosedForm, Kinetic, MomentEquations
 from darkstate.solve.solution import Solution
 from darkstate.solve.two_atoms import evolve_pair
 from darkstate.spins.closed_forms import adiabatic_moments, decay_rates, start
@@ -47,7 +47,7 @@ def evolve(
     *,
     initial: GaussianState | PairState | None = None,
     protocol: Protocol | None = None,
-    method: MomentEquations | AdiabaticClosedForm | Kinetic | Structured | None = None,
+    method: MomentEquations | AdiabaticClosedForm | Kinetic | AbstractLevels | None = None,
     throw: bool = True,
 ) -> Solution:
     """Evolve two spin ensembles, an atom pair, or a linear system.

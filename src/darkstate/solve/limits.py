@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from darkstate.errors import Outcome
 
 LIMITS: dict[str, tuple[float, Outcome]] = {
@@ -36,8 +38,32 @@ LIMITS: dict[str, tuple[float, Outcome]] = {
     "classical": (0.2, Outcome.outside_validity),
     "zeeman": (0.1, Outcome.outside_validity),
     "range": (0.3, Outcome.outside_validity),
+    "small_length": (1.0, Outcome.outside_validity),
+    "contact_fraction": (1.0, Outcome.outside_validity),
     "trace_defect": (1e-9, Outcome.not_converged),
     "positivity_defect": (1e-9, Outcome.not_converged),
     "thermal_tail": (0.01, Outcome.not_converged),
 }
 """Largest value each check may have, and the outcome beyond it; `numerical_error` has the method's tolerance."""
+
+CURES: dict[str, str] = {
+    "dilute": "a hotter gas, a softer trap, or scattering lengths away from a resonance: collisions overlap",
+    "classical": "a softer trap or a higher temperature: the motion is quantised; Structured() solves its levels",
+    "zeeman": "a lower field or a higher temperature: the spins take or give too much energy",
+    "range": "a lower temperature: waves this short see more of the atoms than a scattering length and a range",
+    "small_length": "mean_length = 0 (no effective range) for scattering lengths below it",
+    "trace_defect": "a shorter time; if this stays, please report it with the input",
+    "positivity_defect": "a shorter time; if this stays, please report it with the input",
+    "thermal_tail": "a larger `cutoff` of the method, 10 or more",
+}
+"""What to change when a check of an atom pair is beyond its limit; the cures of other checks stand in `errors`."""
+
+
+def beyond(checks: Mapping[str, float], outcome: Outcome) -> dict[str, str]:
+    """The checks that decided a bad outcome: name to figure and limit in words."""
+    found = {name: LIMITS.get(name, (0.0, Outcome.not_converged)) for name in checks}
+    return {
+        name: f"{name} = {checks[name]:.3g}, limit {limit:g}"
+        for name, (limit, code) in found.items()
+        if name in LIMITS and code is outcome and not checks[name] <= limit
+    }

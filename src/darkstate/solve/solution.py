@@ -9,6 +9,7 @@ import numpy as np
 from darkstate.backend import jax, jnp
 from darkstate.errors import Outcome, OutcomeError
 from darkstate.parameters import pytree
+from darkstate.solve.limits import CURES, beyond
 
 
 @pytree
@@ -43,5 +44,9 @@ class Solution:
         if not isinstance(self.outcome, jax.core.Tracer):
             worst = Outcome(int(jnp.max(self.outcome)))
             if worst is not Outcome.ok:
-                raise OutcomeError(worst, ", ".join(f"{k} = {float(jnp.max(v)):.3g}" for k, v in self.checks.items()))
+                figures = {name: float(jnp.max(value)) for name, value in self.checks.items()}
+                wrong = beyond(figures, worst)
+                others = [f"{name} = {value:.3g}" for name, value in figures.items() if name not in wrong]
+                cure = "; ".join(CURES[name] for name in wrong if name in CURES)
+                raise OutcomeError(worst, ", ".join([*wrong.values(), *others]), cure)
         return self

@@ -10,7 +10,7 @@ from darkstate.gaussian.linear_system import LinearSystem
 from darkstate.pair.atom_pair import AtomPair
 from darkstate.solve.checks import d_over_n, decide, not_finite, out_of_range, transverse_excess
 from darkstate.solve.linear import steady
-from darkstate.solve.methods import ClosedForm, Structured
+from darkstate.solve.methods import AbstractLevels, ClosedForm, Structured
 from darkstate.solve.solution import Solution
 from darkstate.solve.two_atoms import average_pair
 from darkstate.spins.closed_forms import decay_rates, steady_moments
@@ -23,7 +23,7 @@ def steady_state(
     model: SpinEnsembles | AtomPair | LinearSystem,
     *,
     strengths: Any = (1.0, 1.0, 1.0),
-    method: ClosedForm | Structured | None = None,
+    method: ClosedForm | AbstractLevels | None = None,
     throw: bool = True,
 ) -> Solution:
     """Steady state of two spin ensembles under constant light, of a linear system, or the time average of a pair.

@@ -26,8 +26,21 @@ from darkstate.pair.spin import scattering_matrix
 MOST_DENSE = 6000
 """Larger matrices than this are not diagonalised: 6000 take 20 s and 1 GB."""
 
+FEWEST_QUANTA = 20.0
+"""The cutoff lies at least this many quanta of the stiffest axis up, however cold: F(E) needs levels, not only heat."""
+
 _ELEMENTS = 2_000_000
 """Pairs of energies in memory at a time."""
+
+
+def cutoff_hz(pair: AtomPair, cutoff: float) -> float:
+    """Largest energy of the motion that is kept, above that of the lowest state [Hz].
+
+    Args:
+        pair: the pair; cutoff: in units of k_B T; more where that is less than FEWEST_QUANTA and the Zeeman energies.
+    """
+    least = FEWEST_QUANTA * max(map(float, pair.trap.frequencies_hz)) + float(np.abs(np.asarray(pair.zeeman_hz)).max())
+    return max(cutoff * BOLTZMANN * float(pair.temperature) / PLANCK, least)
 
 
 def pair_levels(pair: AtomPair, cutoff: float) -> tuple[Levels, np.ndarray]:
@@ -52,7 +65,7 @@ def pair_levels(pair: AtomPair, cutoff: float) -> tuple[Levels, np.ndarray]:
     temperature = float(pair.temperature)
     if not (np.isfinite(temperature) and temperature > 0):
         raise ArgumentError(f"Argument `temperature` must be above 0 K, but is {temperature:g} K.")
-    found = levels(pair.trap, cutoff * BOLTZMANN * temperature / PLANCK)
+    found = levels(pair.trap, cutoff_hz(pair, cutoff))
     return found, np.asarray(scattering_matrix(1 / lengths, len(lengths) - 1))
 
 
@@ -119,7 +132,8 @@ def states(found: Spectrum, times: Any, window: float = 0.0) -> np.ndarray:
 def _states(found: Spectrum, index: Any, waves: Any, window: Any) -> Any:
     energies, c, shifts = found.energies_hz, found.amplitudes, found.zeeman_hz
     n, count, steps = len(shifts), len(energies), waves.shape[1] // 2
-    closest = 1e-10 * jnp.max(jnp.abs(energies))
+    # Equal to rounding. Poles are at least 1e-11 E apart, and between levels farther apart than this F may have some.
+    closest = 1e-13 * jnp.abs(energies)
 
     def divided(apart: Any, one: Any, other: Any, slopes: Any) -> Any:
         near = jnp.abs(apart) <= closest
