@@ -44,6 +44,7 @@ _HOME = {
     "Protocol": "spins.protocol",
     "protocol": "spins.protocol",
     "SpinState": "spins.state",
+    "ExactState": "spins.exact.state",
     "GaussianState": "gaussian.state",
     "Convention": "gaussian.state",
     "gaussian_state": "gaussian.state",
@@ -87,12 +88,16 @@ _HOME = {
     "force_noise": "solve.sensor",
     "standard_quantum_limit": "solve.sensor",
     "optimum": "solve.optimum",
+    "exact_states": "solve.exact_spins",
+    "exact_steady_state": "solve.exact_spins",
+    "exact_gradient": "solve.exact_spins",
     "MomentEquations": "solve.methods",
     "AdiabaticClosedForm": "solve.methods",
     "ClosedForm": "solve.methods",
     "Kinetic": "solve.methods",
     "Structured": "solve.methods",
     "Dense": "solve.methods",
+    "ExactLiouvillian": "solve.methods",
     "VARIANTS": "solve.methods",
     "Solution": "solve.solution",
     "Outcome": "errors",
@@ -241,12 +246,14 @@ if TYPE_CHECKING:
     from darkstate.report.verification import verify
     from darkstate.solve.condition import condition, retrodict
     from darkstate.solve.evolve import evolve
+    from darkstate.solve.exact_spins import exact_gradient, exact_states, exact_steady_state
     from darkstate.solve.feedback import feedback, regulate
     from darkstate.solve.methods import (
         VARIANTS,
         AdiabaticClosedForm,
         ClosedForm,
         Dense,
+        ExactLiouvillian,
         Kinetic,
         MomentEquations,
         Structured,
@@ -257,6 +264,7 @@ if TYPE_CHECKING:
     from darkstate.solve.spectra import correlation, spectrum, temporal_modes
     from darkstate.solve.steady_state import steady_state
     from darkstate.spins.ensembles import Rates, SpinEnsembles
+    from darkstate.spins.exact.state import ExactState
     from darkstate.spins.protocol import Protocol, protocol
     from darkstate.spins.state import SpinState
     from darkstate.witness.epr import best_gain, epr_variance

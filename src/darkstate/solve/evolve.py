@@ -1,8 +1,8 @@
 """evolve: the state of a model over time.
 
 Dispatches on the model, and for spin ensembles on the method: `MomentEquations` are integrated, `AdiabaticClosedForm`
-is evaluated. Down: `spins.moments`, `spins.closed_forms`, `integrate`; `linear` for linear systems, `two_atoms` for
-atom pairs.
+is evaluated. Down: `spins.moments`, `spins.closed_forms`, `integrate`; `exact_spins` for few atoms, `linear` for
+linear systems, `two_atoms` for atom pairs.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from darkstate.gaussian.state import GaussianState
 from darkstate.pair.atom_pair import AtomPair
 from darkstate.pair.state import PairState
 from darkstate.solve.checks import d_over_n, decide, not_finite, out_of_range, transverse_excess
+from darkstate.solve.exact_spins import evolve_exact
 from darkstate.solve.integrate import integrate
 from darkstate.solve.linear import Stages, check_times, evolve_constant, evolve_driven, no_delays, start_of
-from darkstate.solve.methods import AbstractLevels, AdiabaticClosedForm, Kinetic, MomentEquations
+from darkstate.solve.methods import AbstractLevels, AdiabaticClosedForm, ExactLiouvillian, Kinetic, MomentEquations
 from darkstate.solve.solution import Solution
 from darkstate.solve.two_atoms import evolve_pair
 from darkstate.spins.closed_forms import adiabatic_moments, decay_rates, start
@@ -47,7 +48,7 @@ def evolve(
     *,
     initial: GaussianState | PairState | None = None,
     protocol: Protocol | None = None,
-    method: MomentEquations | AdiabaticClosedForm | Kinetic | AbstractLevels | None = None,
+    method: MomentEquations | AdiabaticClosedForm | ExactLiouvillian | Kinetic | AbstractLevels | None = None,
     throw: bool = True,
 ) -> Solution:
     """Evolve two spin ensembles, an atom pair, or a linear system.
@@ -61,8 +62,8 @@ def evolve(
         times: increasing times from 0 on [t; s].
         initial: state a linear system or a pair starts from; None = vacuum, |00>.
         protocol: segments of light for ensembles; None = drive, pump and repump on for ever at strength 1.
-        method: `MomentEquations` (default of ensembles and functions of time) or `AdiabaticClosedForm`; for a pair
-            `Kinetic` (default), `Structured` or `Dense`.
+        method: `MomentEquations` (default of ensembles and functions of time), `AdiabaticClosedForm`, or, for small
+            ensembles, `ExactLiouvillian`; for a pair `Kinetic` (default), `Structured` or `Dense`.
         throw: raise on a bad outcome; False keeps the code per point.
 
     Returns:
@@ -97,6 +98,9 @@ def evolve(
             f"Argument `model` must be a SpinEnsembles, an AtomPair or a LinearSystem, but is a "
             f"{type(model).__name__}; from a lab file take `lab.experiment.model()`."
         )
+    if isinstance(method, ExactLiouvillian):
+        found = evolve_exact(model, times, protocol, method)
+        return found.raise_if_bad() if throw else found
     times = jnp.asarray(times, float)
     if isinstance(method, AdiabaticClosedForm):
         if protocol is not None and not _is_constant_drive(protocol):
@@ -113,8 +117,8 @@ def evolve(
         )
     else:
         raise ArgumentError(
-            f"Argument `method` must be MomentEquations or AdiabaticClosedForm, but is {method!r}; steady_state takes "
-            "ClosedForm."
+            "Argument `method` must be MomentEquations, AdiabaticClosedForm or ExactLiouvillian, but is "
+            f"{method!r}; steady_state takes ClosedForm."
         )
     return solution.raise_if_bad() if throw else solution
 

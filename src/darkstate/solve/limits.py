@@ -42,6 +42,8 @@ LIMITS: dict[str, tuple[float, Outcome]] = {
     "contact_fraction": (1.0, Outcome.outside_validity),
     "trace_defect": (1e-9, Outcome.not_converged),
     "positivity_defect": (1e-9, Outcome.not_converged),
+    "residual": (1e-8, Outcome.not_converged),
+    "charge_leak": (1e-12, Outcome.outside_validity),
     "thermal_tail": (0.01, Outcome.not_converged),
 }
 """Largest value each check may have, and the outcome beyond it; `numerical_error` has the method's tolerance."""

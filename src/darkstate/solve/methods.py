@@ -114,6 +114,35 @@ class Dense(AbstractLevels):
     """The levels by diagonalising the matrix: an oracle for small traps or low temperatures. See `AbstractLevels`."""
 
 
+@dataclasses.dataclass(frozen=True)
+class ExactLiouvillian:
+    """The full master equation of N two-level atoms per ensemble, permutation-symmetric. For `evolve`, `steady_state`.
+
+    Args:
+        tolerance: accuracy aimed at, of the evolution relative to the state, of the steady state relative to the
+            slowest decay.
+        memory: most memory a solution may take [bytes]; N = 50 takes 1.5e9.
+
+    Validity: no approximation for two-level atoms without coherence at the start; `checks` certify each result. N up to
+    some fifty; see `solve.exact_spins`.
+    """
+
+    tolerance: float = 1e-10
+    memory: float = 4 * 2.0**30
+
+    def __post_init__(self) -> None:
+        if not (0 < self.tolerance < 1 and self.memory > 0):
+            raise ArgumentError(
+                f"Arguments `tolerance` and `memory` must lie between 0 and 1 and above 0 bytes, but are "
+                f"{self.tolerance:g} and {self.memory:g} bytes."
+            )
+
+    @property
+    def name(self) -> str:
+        """Name in results."""
+        return "exact"
+
+
 VARIANTS: dict[str, MomentEquations | AdiabaticClosedForm] = {
     "corrected": MomentEquations(),
     "paper_ode": MomentEquations(variant="paper_ode"),

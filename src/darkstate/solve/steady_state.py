@@ -9,8 +9,9 @@ from darkstate.errors import ArgumentError
 from darkstate.gaussian.linear_system import LinearSystem
 from darkstate.pair.atom_pair import AtomPair
 from darkstate.solve.checks import d_over_n, decide, not_finite, out_of_range, transverse_excess
+from darkstate.solve.exact_spins import steady_exact
 from darkstate.solve.linear import steady
-from darkstate.solve.methods import AbstractLevels, ClosedForm, Structured
+from darkstate.solve.methods import AbstractLevels, ClosedForm, ExactLiouvillian, Structured
 from darkstate.solve.solution import Solution
 from darkstate.solve.two_atoms import average_pair
 from darkstate.spins.closed_forms import decay_rates, steady_moments
@@ -23,7 +24,7 @@ def steady_state(
     model: SpinEnsembles | AtomPair | LinearSystem,
     *,
     strengths: Any = (1.0, 1.0, 1.0),
-    method: ClosedForm | AbstractLevels | None = None,
+    method: ClosedForm | ExactLiouvillian | AbstractLevels | None = None,
     throw: bool = True,
 ) -> Solution:
     """Steady state of two spin ensembles under constant light, of a linear system, or the time average of a pair.
@@ -36,13 +37,14 @@ def steady_state(
         model: two ensembles, a `LinearSystem` (delays of a one-way cascade are accounted for), or an `AtomPair`, whose
             state in a harmonic trap is averaged over all times.
         strengths: strengths of (drive, pump, repump) [3]; for ensembles.
-        method: `ClosedForm` (default) for ensembles; `Structured` (default) or `Dense` for a pair.
+        method: `ClosedForm` (default) or, for few atoms, `ExactLiouvillian` for ensembles; `Structured` (default) or
+            `Dense` for a pair.
         throw: raise on a bad outcome; False keeps the code.
 
     Returns:
         A `Solution` without times; its state is a `SpinState` with leaves [2], a `GaussianState` or a `PairState`.
 
-    Validity: N to infinity; for a linear system none beyond its own.
+    Validity: N to infinity (ClosedForm); for a linear system none beyond its own.
 
     Raises:
         OutcomeError: `unstable` where no atoms stay in the subsystem or the fluctuations grow, `not_converged` where
@@ -68,9 +70,13 @@ def steady_state(
             f"{type(model).__name__}; take `lab.experiment.model()` from a lab file."
         )
     method = ClosedForm() if method is None else method
+    if isinstance(method, ExactLiouvillian):
+        found = steady_exact(model, strengths, method)
+        return found.raise_if_bad() if throw else found
     if not isinstance(method, ClosedForm):
         raise ArgumentError(
-            f"Argument `method` must be ClosedForm(), but is {method!r}; evolve takes the other methods."
+            f"Argument `method` must be ClosedForm() or ExactLiouvillian(), but is {method!r}; evolve takes the other "
+            "methods."
         )
     solution = _closed_form(model, jnp.asarray(strengths, float))
     return solution.raise_if_bad() if throw else solution

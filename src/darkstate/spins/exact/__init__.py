@@ -1,0 +1,1 @@
+"""Two ensembles of N two-level atoms without approximation, in permutation-symmetric sectors."""
