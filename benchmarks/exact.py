@@ -57,10 +57,8 @@ for atoms in [int(a) for a in sys.argv[1:]] or [6, 10, 20]:
     spent, processor = time.perf_counter() - begin, time.process_time() - processor
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     figures = ", ".join(f"{name} {value:.1e}" for name, value in state.figures.items())
-    print(
-        f"N = {atoms:3d}: {spent:7.2f} s ({processor:.2f} s of processor time), peak {peak:.2f} GiB, xi = {xi(state):.9f}"
-    )
-    print(f"         {figures}")
+    print(f"N = {atoms:3d}: {spent:7.2f} s ({processor:.2f} s of processor time), peak {peak:.2f} GiB")
+    print(f"         xi = {xi(state):.9f}; {figures}")
     if atoms <= 6:
         begin = time.perf_counter()
         other = direct(atoms)
