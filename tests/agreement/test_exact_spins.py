@@ -11,6 +11,8 @@ from darkstate.solve.evolve import evolve
 from darkstate.solve.exact_spins import exact_gradient, exact_states, exact_steady_state
 from darkstate.solve.methods import ExactLiouvillian
 from darkstate.solve.steady_state import steady_state
+from darkstate.spins.exact.basis import sector
+from darkstate.spins.exact.channels import SHIFT, amplitude
 from darkstate.spins.protocol import protocol
 from darkstate.witness.epr import epr_variance
 from oracles.density_matrix import Ensemble, build
@@ -88,6 +90,31 @@ def test_light_pulses_follow_each_other_as_in_the_density_matrix():
         assert_same(lit, state, expected)
 
 
+@pytest.mark.parametrize("atoms", [2, 3, 4])
+def test_jump_amplitudes_are_partial_traces_of_explicit_spins(atoms):
+    """sum_i Tr(P_j' s_i P_jm s_i^+)/d_j for every (j, m) and j', P from the eigenvectors of J^2 + a Jx."""
+    system = build(Ensemble(atoms, cool=1.0), Ensemble(1))
+    size = 2**atoms
+    spin = {a: system.J[0][a].reshape(size, 2, size, 2)[:, 0, :, 0] for a in "xyz"}
+    values, vectors = np.linalg.eigh(sum(spin[a] @ spin[a] for a in "xyz") + np.sqrt(2) * 0.01 * spin["x"])
+    one = {"cooling": [[0, 1], [0, 0]], "heating": [[0, 0], [1, 0]], "dephasing": [[0.5, 0], [0, -0.5]]}
+    s = sector(atoms, 0)
+
+    def projector(j, m):
+        mine = vectors[:, np.abs(values - j * (j + 1) - np.sqrt(2) * 0.01 * m) < 1e-9]
+        return mine @ mine.conj().T
+
+    for kind, local in one.items():
+        jumps = [np.kron(np.kron(np.eye(2**i), local), np.eye(2 ** (atoms - i - 1))) for i in range(atoms)]
+        for j, m in zip(s.j, s.ket, strict=True):
+            mine = projector(j, m)
+            for step in (-1, 0, 1):
+                other = projector(j + step, m + SHIFT[kind])
+                weight = sum(np.trace(other @ a @ mine @ a.T).real for a in jumps) / np.trace(mine).real
+                square = amplitude(kind, atoms, np.array([j]), np.array([m]), step)[0] ** 2
+                assert square == pytest.approx(weight, abs=1e-12), (kind, j, m, step)
+
+
 HARD = {"z": 2.5, "d": 30.0, "gd_add": 2.0}
 
 
@@ -136,7 +163,12 @@ def test_xi_at_finite_n_is_that_of_the_density_matrix(atoms, time, delta, xi):
 
 @pytest.mark.parametrize(
     ("z", "d", "x", "gd_add", "tolerance"),
-    [(1.5, 5.0, 0.0, 2.0, 2e-5), (1.5, 30.0, 0.0, 2.0, 2e-3), (1.5, 30.0, 5.0, 20.0, 2e-4)],
+    [
+        (1.5, 5.0, 0.0, 2.0, 2e-5),
+        (1.5, 30.0, 0.0, 2.0, 2e-4),
+        (2.0, 30.0, 0.0, 0.0, 1e-3),
+        (1.5, 30.0, 5.0, 20.0, 2e-5),
+    ],
 )
 def test_xi_approaches_the_closed_form_as_one_over_n(z, d, x, gd_add, tolerance):
     """001 Eq. (15); the polynomial in 1/N through N = 8, 12, 16, 20 is continued to 1/N = 0."""

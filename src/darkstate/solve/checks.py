@@ -16,8 +16,7 @@ commutators            how far a linear system is from keeping its commutators, 
 empty                  fraction of the atoms a steady state has lost from the two-level subsystem
 dilute, classical, zeeman, range, small_length   what collisions of classical motion rest on, see `pair.kinetic`
 contact_fraction       share of thermal pairs that the contact can change in a harmonic trap; the solution is of those
-trace_defect, positivity_defect   how far the density matrix of a pair or of exact spins is from trace 1, and minus its
-                       smallest pivot or eigenvalue
+trace_defect, positivity_defect   how far a density matrix is from trace 1, and minus its smallest pivot or eigenvalue
 residual               |L rho|/(spectral gap |rho|) of an exact steady state: bounds its relative error
 charge_leak            part of the jump amplitudes that leaves the sector of exact spins
 thermal_tail           share of thermal pairs above the cutoff of their levels, estimated

@@ -120,7 +120,7 @@ class ExactLiouvillian:
 
     Args:
         tolerance: accuracy aimed at, of the evolution relative to the state, of the steady state relative to the
-            slowest decay.
+            slowest decay; `checks` accept 1e-8.
         memory: most memory a solution may take [bytes]; N = 50 takes 1.5e9.
 
     Validity: no approximation for two-level atoms without coherence at the start; `checks` certify each result. N up to

@@ -1,8 +1,9 @@
 """How any number read from the steady state depends on every rate, by the implicit function theorem.
 
-    L(c) x = 0, v x = 1, F(x):    dF/dc = - lambda . (dL/dc) x,     L^+ lambda = f - (f . x) 1,    f = dF/dx
+    L(c) x = 0, v x = 1, F(x):    dF/dc = - lambda . (dL/dc) x,     (L^+ - k v u^T) lambda = f,    f = dF/dx
 
-One adjoint solution serves all coefficients c, in which L is linear.
+One adjoint solution serves all coefficients c, in which L is linear; k is the shift of `steady`. It keeps L^+ lambda =
+f - (f . x) v, since x is the null vector of L.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ def slopes(problem: Problem, x: Blocks, weights: Mapping[str, float], tolerance:
         if weights[name] != 0:
             for q, block in operator.items():
                 f[q] += weights[name] * block
-    f[0] -= inner(f, x)
     adjoint, residual, _ = problem.adjoint().solve(f, tolerance)
     leaves, tree = jax.tree.flatten(Coefficients(*(jnp.zeros(2),) * 5, *(jnp.zeros(()),) * 3))
     found = []

@@ -136,7 +136,7 @@ class ExactState:
 
 
 def observables(atoms: tuple[int, int]) -> dict[str, dict[int, Any]]:
-    """Operators O, blocks that are not zero with <O> = `inner`(O, rho): N_up/N, <Jy^2>/N, <S S'>/(2 sqrt(N N'))."""
+    """Blocks whose `inner` product with the state is N_up/N, <Jy^2>/N, and Re, Im of <S_I S_II>/(2 sqrt(N_I N_II))."""
     found: dict[str, dict[int, Any]] = {}
     ones = [np.ones(sector(n, 0).size) for n in atoms]
     for e, n in enumerate(atoms):
