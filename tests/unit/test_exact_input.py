@@ -11,9 +11,9 @@ from darkstate.solve.evolve import evolve
 from darkstate.solve.exact_spins import exact_gradient, exact_states, exact_steady_state
 from darkstate.solve.methods import ExactLiouvillian
 from darkstate.solve.steady_state import steady_state
-from darkstate.spins.exact.basis import sector, unknowns
+from darkstate.spins.exact.basis import multiplicities, sector, unknowns
 from darkstate.spins.exact.channels import SHIFT, amplitude
-from darkstate.spins.exact.generator import charges, coefficients, generator, inner
+from darkstate.spins.exact.generator import charges, coefficients, generator, inner, jump_operators
 from darkstate.spins.exact.layout import Layout
 from darkstate.spins.exact.steady import problem, spectral_gap
 from darkstate.spins.moments import total_rates
@@ -144,11 +144,32 @@ def test_the_adjoint_is_the_transpose_and_the_gap_an_eigenvalue(detuning):
 
 def test_the_charge_follows_from_the_jump_operators():
     """Two sidebands conserve m_I - m_II alone; without nu, or without collective light, m_I and m_II both."""
-    w, leak = charges(coefficients(FEW, jnp.ones(3)))
+
+    def of(model):
+        return charges(jump_operators(coefficients(model, jnp.ones(3))))
+
+    w, leak = of(FEW)
     np.testing.assert_allclose(w[0], -w[1], atol=1e-15)
     assert w.shape == (2, 1) and leak == 0
-    assert charges(coefficients(replace(FEW, nu=jnp.zeros(2)), jnp.ones(3)))[0].shape == (2, 2)
-    assert charges(coefficients(changed(collective=0.0), jnp.ones(3)))[0].shape == (2, 2)
+    assert of(replace(FEW, nu=jnp.zeros(2)))[0].shape == (2, 2)
+    assert of(changed(collective=0.0))[0].shape == (2, 2)
+
+
+def test_a_jump_that_breaks_the_charge_is_noticed():
+    """Both sidebands, of which one has a tenth of its amplitude in a term that raises both ensembles."""
+    sound = [((1, 0), 2.0), ((0, -1), 1.0)]
+    w, leak = charges([sound, [*sound, ((0, 1), 0.1)]])
+    assert w.shape == (2, 0)
+    assert leak == pytest.approx(0.1 / np.sqrt(10.01), rel=1e-12)
+
+
+def test_one_atom_beside_many_keeps_a_purity():
+    """All up, 1 and 60 atoms: a pure state; the number of ways to form j = 0 exceeds 1e15."""
+    model = replace(FEW, atoms=jnp.array([1.0, 60.0]))
+    state = exact_states(model, [0.0])[0]
+    assert state.purity == pytest.approx(1, abs=1e-14) and state.collective_purity == pytest.approx(1, abs=1e-14)
+    assert multiplicities(60)[-1] > 1e15
+    np.testing.assert_allclose(state.spin, [0.5, 30.0], rtol=1e-14)
 
 
 def test_a_solution_prints_its_certificate():

@@ -20,7 +20,7 @@ from darkstate.solve.methods import ExactLiouvillian
 from darkstate.solve.solution import Solution
 from darkstate.spins.ensembles import SpinEnsembles
 from darkstate.spins.exact.basis import product_populations, unknowns
-from darkstate.spins.exact.generator import Coefficients, charges, coefficients, generator
+from darkstate.spins.exact.generator import Coefficients, charges, coefficients, generator, jump_operators
 from darkstate.spins.exact.krylov import RESTART, SUBSPACE, exponential
 from darkstate.spins.exact.layout import Layout
 from darkstate.spins.exact.sensitivity import slopes
@@ -73,7 +73,7 @@ def exact_states(
     detuned = bool(jnp.sum(model.larmor) != 0)
     _fit(atoms, SUBSPACE + 8, 0, detuned, method)
     made = [_coefficients(model, strengths) for _, strengths in pieces]
-    leak = max(charges(c)[1] for c in made)
+    leak = max(charges(jump_operators(c))[1] for c in made)
     x = _start(model, atoms)
     layout, values = None, np.empty(0)
     now, error = 0.0, 0.0
@@ -216,7 +216,7 @@ def _steady(
     right[0] *= -stationary.shift
     blocks, residual, _ = stationary.solve(right, method.tolerance)
     gap = spectral_gap(stationary)
-    figures = {"residual": residual / gap, "growth_rate": -gap, "charge_leak": charges(c)[1]}
+    figures = {"residual": residual / gap, "growth_rate": -gap, "charge_leak": charges(jump_operators(c))[1]}
     return _state(model, atoms, blocks, **figures), stationary
 
 

@@ -91,6 +91,16 @@ def unknowns(first: int, second: int) -> float:
     return float(sum(((small + 2 - q) ** 2 // 4) * ((large + 2 - q) ** 2 // 4) for q in range(small + 1)))
 
 
+def multiplicities(atoms: int) -> list[int]:
+    """d_j, the number of ways N spins 1/2 form the spin j = N/2, N/2 - 1, ... [j].
+
+    Example:
+        >>> multiplicities(4)
+        [1, 3, 2]
+    """
+    return [comb(atoms, k) * (atoms - 2 * k + 1) // (atoms - k + 1) for k in range(atoms // 2 + 1)]
+
+
 def product_populations(atoms: int, up: float) -> Array:
     """Entries of q = 0 for uncorrelated atoms, each up with probability `up`: d_j up^n_up (1 - up)^n_down [n].
 
@@ -99,7 +109,7 @@ def product_populations(atoms: int, up: float) -> Array:
         [0.25 0.25 0.25 0.25]
     """
     s = sector(atoms, 0)
-    ways = {j: log(comb(atoms, (atoms - j) // 2) * (j + 1) * 2 // (atoms + j + 2)) for j in set(s.twice_j.tolist())}
+    ways = np.array([log(d) for d in multiplicities(atoms)])
     n_up = np.rint(atoms / 2 + s.ket)
-    logarithm = np.array([ways[j] for j in s.twice_j.tolist()]) + xlogy(n_up, up) + xlogy(atoms - n_up, 1 - up)
+    logarithm = ways[(atoms - s.twice_j) // 2] + xlogy(n_up, up) + xlogy(atoms - n_up, 1 - up)
     return np.exp(logarithm)

@@ -29,6 +29,9 @@ from darkstate.spins.moments import one_way, total_rates
 Blocks = Mapping[int, Any]
 """M_q by q."""
 
+Jump = list[tuple[tuple[int, int], float]]
+"""A jump operator as a sum of terms ((shift of m_I, shift of m_II), amplitude)."""
+
 
 @pytree
 class Coefficients:
@@ -170,7 +173,7 @@ def inner(first: Blocks, second: Blocks) -> float:
     return float(sum((2 if q else 1) * np.vdot(first[q], second[q]).real for q in first))
 
 
-def charges(c: Coefficients) -> tuple[Any, float]:
+def charges(jumps: Sequence[Jump]) -> tuple[Any, float]:
     """Which charges w_I m_I + w_II m_II the jump operators conserve, and how much of them leaks.
 
     A jump operator is a sum of terms that shift (m_I, m_II); the density operator keeps its diagonal form in
@@ -181,12 +184,13 @@ def charges(c: Coefficients) -> tuple[Any, float]:
         keep w = (1, -1), the charge of the sector used, as a fraction of their norm.
 
     Example:
-        >>> one = jnp.ones(2)
-        >>> w, leak = charges(Coefficients(one, one, one, one, one, 1.0, 1.0, 0.0))
+        >>> w, leak = charges([[((1, 0), 2.0), ((0, -1), 1.0)]])  # 2 S_I + S_II^+, a sideband
         >>> print(bool(np.allclose(w / w[0], [[1], [-1]])), leak)
         True 0.0
+        >>> w, leak = charges([[((1, 0), 1.0), ((0, 1), 1.0)]])  # S_I + S_II
+        >>> print(bool(np.allclose(w / w[0], [[1], [1]])), f"{leak:.3f}")
+        True 0.707
     """
-    jumps = _jumps(c)
     differences = [
         np.subtract(a, b) for jump in jumps for a, x in jump for b, y in jump if x != 0 and y != 0 and a != b
     ]
@@ -201,8 +205,8 @@ def charges(c: Coefficients) -> tuple[Any, float]:
     return conserved, float(np.sqrt(lost / whole)) if whole else 0.0
 
 
-def _jumps(c: Coefficients) -> list[list[tuple[tuple[int, int], float]]]:
-    """Every jump operator as terms ((shift of m_I, shift of m_II), amplitude)."""
+def jump_operators(c: Coefficients) -> list[Jump]:
+    """Every jump operator of a model: both sidebands, and the single-atom jumps of both ensembles."""
     number = jax.tree.map(np.asarray, c)
     root = {name: np.sqrt(np.maximum(getattr(number, name), 0)) for name in SINGLE}
     jumps = [[((1, 0), root["raising"][0]), ((0, -1), root["lowering"][1])]]

@@ -11,13 +11,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
-from math import comb
 from typing import Any
 
 import numpy as np
 
 from darkstate.backend import jnp
-from darkstate.spins.exact.basis import Array, sector
+from darkstate.spins.exact.basis import Array, multiplicities, sector
 from darkstate.spins.exact.channels import ladder_norm
 from darkstate.spins.exact.generator import Blocks, inner
 from darkstate.spins.state import Isotropic, SpinState
@@ -88,17 +87,17 @@ class ExactState:
 
         Each |j, m> stands for d_j states of the spins, equally occupied: the sum over (j, m) is divided by d_I d_II.
         """
-        return self._square([multiplicities(n) for n in self.atoms])
+        return self._square([np.array([1 / d for d in multiplicities(n)]) for n in self.atoms])
 
     @property
     def collective_purity(self) -> float:
         """Tr rho^2 of the collective spins, (j_I, m_I, j_II, m_II): as if each j occurred once."""
         return self._square([np.ones(n // 2 + 1) for n in self.atoms])
 
-    def _square(self, ways: list[Array]) -> float:
+    def _square(self, weights: list[Array]) -> float:
         total = 0.0
         for q, block in self.blocks.items():
-            one, two = ((1 / w)[(n - sector(n, q).twice_j) // 2] for w, n in zip(ways, self.atoms, strict=True))
+            one, two = (w[(n - sector(n, q).twice_j) // 2] for w, n in zip(weights, self.atoms, strict=True))
             total += (2 if q else 1) * float(one @ np.abs(block) ** 2 @ two)
         return total
 
@@ -147,13 +146,3 @@ def observables(atoms: tuple[int, int]) -> dict[str, dict[int, Any]]:
     # half for S S = 2 Jy Jy + ..., half for the partner q = -1 that `inner` counts
     pair = np.outer(one, two) / (4 * np.sqrt(atoms[0]) * np.sqrt(atoms[1]))
     return found | {"pair_re": {1: pair}, "pair_im": {1: -1j * pair}}
-
-
-def multiplicities(atoms: int) -> Array:
-    """d_j, the number of ways N spins 1/2 form the spin j = N/2, N/2 - 1, ... [j].
-
-    Example:
-        >>> print(multiplicities(4))
-        [1. 3. 2.]
-    """
-    return np.array([float(comb(atoms, k) * (atoms - 2 * k + 1) // (atoms - k + 1)) for k in range(atoms // 2 + 1)])
