@@ -39,7 +39,7 @@ figure.colorbar(image, ax=left, label=r"share in $|\chi_1\rangle$")
 
 counts = ds.simulate_counts(lab, sequence="interleaved", seed=3)
 for name, colour in (("control", COLOURS[0]), ("destruction", COLOURS[1])):
-    fit = ds.fit_fidelity(group_of(counts, name), ds.count_model(lab))
+    fit = ds.fit_fidelity(group_of(counts, name), ds.count_model(lab, destroyed=name == "destruction"))
     label = f"{name}: F = {fit.fidelity:.2f} ± {fit.error:.2f}"
     right.plot(fit.curve_fidelity, fit.curve_chi2, color=colour, label=label)
 right.axvline(0.5, color="0.35", linewidth=0.8)

@@ -52,7 +52,9 @@ def test_simulate_and_reconstruct_close_the_loop(here):
     value, error = found_fidelity(out)
     assert abs(value - 1) < 4 * error < 0.5
     assert "entangled: F > 1/2" in out and "one-sided, profile likelihood" in out and "one-sided, flat prior" in out
-    assert "from n2 counts" in out and "from all counts" in out
+    assert "from n2 counts" in out and "verdict (n2): entangled" in out
+    assert "all counts, if the inelastic loss is right: F = " in out
+    assert "taken as exact: detection.ejection_other, detection.pushout_other" in out
     assert out.endswith("written: fit.nc\n")
     with xr.open_dataset("fit.nc", engine="h5netcdf") as data:
         assert float(data.fidelity[0]) == pytest.approx(value, abs=1e-3)
@@ -71,7 +73,7 @@ def test_what_is_planted_is_found(here):
 @pytest.mark.parametrize(
     ("sequence", "column", "rows", "said"),
     [
-        ("interleaved", "theta_rad", 22, "both groups compared: chi2 = "),
+        ("interleaved", "theta_rad", 22, "counts of both groups compared, not their fidelities: chi2 = "),
         ("ramsey", "detuning_khz", 41, "fringe of one atom left"),
         ("populations", "t_ms", 11, "share of all pairs"),
     ],
@@ -91,9 +93,59 @@ def test_other_sequences(here, sequence, column, rows, said):
 def test_every_inelastic_loss_is_searched_if_asked(here):
     assert darkstate("simulate", LAB, "--shots", 1000, "--out", "c.nc")[0] == 0
     out = darkstate("reconstruct", "c.nc", "--lab", LAB, "--inelastic")[1]
-    assert "no inelastic losses make the unentangled model agree" in out
+    assert "with no inelastic losses does the unentangled model explain" in out
 
 
+def test_confidence_is_that_of_the_bounds(here):
+    (here / "c.csv").write_text(MANY)
+    bounds = []
+    for share in (0.6, 0.95):
+        code, out, err = darkstate("reconstruct", "c.csv", "--lab", LAB, "--confidence", share)
+        assert (code, err) == (0, "")
+        assert f"nominal {100 * share:.0f} %" in out
+        bounds.append(float(re.search(r"^likelihood +F > (\S+)", out, re.M)[1]))
+    assert bounds[0] > bounds[1]
+
+
+def test_a_headline_from_all_counts_says_what_it_rests_on(here):
+    """So few pairs that two atoms against fewer do not tell."""
+    (here / "c.csv").write_text("theta_rad,shots,n0,n1,n2\n0,60,12,14,34\n0.8,60,12,9,39\n1.57,60,12,5,43\n")
+    code, out, err = darkstate("reconstruct", "c.csv", "--lab", LAB)
+    assert (code, err) == (0, "")
+    assert "from all counts" in out
+    assert "verdict (all counts, if the inelastic loss is right): " in out
+    assert "\nn2 alone: the fidelity has a standard error of" in out
+
+
+def test_groups_with_different_settings_are_fitted_and_not_compared(here):
+    rows = [f"{row},{'a' if k < 4 else 'b'}" for k, row in enumerate(MANY.splitlines()[1:])]
+    (here / "c.csv").write_text("\n".join([MANY.splitlines()[0] + ",group", *rows]) + "\n")
+    code, out, err = darkstate("reconstruct", "c.csv", "--lab", LAB)
+    assert (code, err) == (0, "")
+    assert "group a\n" in out and "group b\n" in out
+    assert "note: both groups are not compared: the two tables have different settings" in out
+
+
+def test_inspect_knows_a_count_table(here):
+    (here / "c.csv").write_text("# a comment\n" + MANY)
+    code, out, err = darkstate("inspect", "c.csv")
+    assert (code, err) == (0, "")
+    assert out == (
+        "count table of a tweezer pair: 7 settings theta, 7000 pairs\n"
+        "next: darkstate reconstruct c.csv --lab YOUR_LAB.toml\n"
+    )
+
+
+MANY = """theta_rad,shots,n0,n1,n2
+0,1000,208,220,572
+0.5,1000,206,188,606
+1,1000,206,120,674
+1.57,1000,207,78,715
+2,1000,210,102,688
+2.6,1000,216,186,598
+3.14,1000,221,226,553
+"""
+GROUPED = "{},shots,n0,n1,n2,group\n0,300,60,70,170,a\n1,300,62,23,215,a\n0,300,60,70,170,b\n1,300,62,23,215,b\n"
 COUNTS = "theta_rad,shots,n0,n1,n2\n0,300,60,70,170\n1.57,300,62,23,215\n"
 
 
@@ -119,6 +171,16 @@ COUNTS = "theta_rad,shots,n0,n1,n2\n0,300,60,70,170\n1.57,300,62,23,215\n"
         (["reconstruct", "negative.csv", "--lab", LAB], "negative.csv:2: n0 = -1 must be a whole number of at least 0"),
         (["reconstruct", "empty.csv", "--lab", LAB], "empty.csv"),
         (["reconstruct", "far.csv", "--lab", LAB], "theta = 15.7 must be from 0 to 2 pi rad"),
+        (["reconstruct", "c.csv", "--lab", CELLS, "--confidence", 0.9], "--confidence belongs to counts of a tweezer"),
+        (["reconstruct", "c.csv", "--lab", LAB, "--confidence", 0.3], "must be above 0.5 and at most 0.999"),
+        (["reconstruct", "fringes.csv", "--lab", LAB], "detuning_khz are not told apart by group, but the table"),
+        (["reconstruct", "times.csv", "--lab", LAB], "group, but the table has a, b; give one table per group"),
+        (["reconstruct", "three.csv", "--lab", LAB], "3 groups, a, b, c, but two are compared; give two at a time"),
+        (["reconstruct", "late.csv", "--lab", LAB, "--inelastic"], "with pulse areas, but this table has t_ms; leave"),
+        (["reconstruct", "gone.csv", "--lab", LAB, "--inelastic"], "there is only the group destruction; leave"),
+        (["reconstruct", "late.csv", "--lab", LAB], "cannot be followed to the longest time of the table, 1e+09 s"),
+        (["reconstruct", "tau.csv", "--lab", LAB], "is a pulse of area 485 pi, at most 2 pi is allowed; check"),
+        (["reconstruct", "far_khz.csv", "--lab", LAB], "reach 7e+04 kHz, ramsey.span is 200 kHz; is detuning_k"),
         (["certify", "c.csv", "--lab", LAB], "`certify` does not take; `darkstate reconstruct` finds their fidelity"),
         (["calibrate", "c.csv", "--lab", LAB], "`calibrate` does not take"),
         (["fingerprint", "c.csv", "--lab", LAB], "`fingerprint` does not take"),
@@ -129,6 +191,13 @@ def test_refusals_are_one_sentence_and_write_nothing(here, arguments, said):
     (here / "wrong.csv").write_text(COUNTS.replace("0,300,60", "0,301,60"))
     (here / "negative.csv").write_text(COUNTS.replace("0,300,60", "0,300,-1").replace("70,170", "131,170"))
     (here / "empty.csv").write_text("")
+    (here / "fringes.csv").write_text(GROUPED.format("detuning_khz"))
+    (here / "times.csv").write_text(GROUPED.format("t_ms"))
+    (here / "three.csv").write_text(GROUPED.format("theta_rad") + "0,300,60,70,170,c\n1,300,62,23,215,c\n")
+    (here / "gone.csv").write_text("theta_rad,shots,n0,n1,n2,group\n0,9,2,2,5,destruction\n1,9,2,2,5,destruction\n")
+    (here / "far_khz.csv").write_text(COUNTS.replace("theta_rad", "detuning_khz").replace("1.57", "70000"))
+    (here / "late.csv").write_text("t_ms,shots,n0,n1,n2\n0,300,60,70,170\n1e12,300,62,23,215\n")
+    (here / "tau.csv").write_text(COUNTS.replace("theta_rad", "tau_us").replace("1.57", "1570"))
     (here / "far.csv").write_text(COUNTS.replace("1.57", "15.7"))
     (here / "file").write_text("in the way")
     before = {p: p.read_bytes() for p in here.iterdir()}

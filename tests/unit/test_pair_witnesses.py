@@ -259,6 +259,29 @@ def test_counting_atoms_loses_nothing():
     assert np.asarray(classical_fisher(separate_counts, phases)) == pytest.approx(np.full(16, 2.0), abs=1e-9)
 
 
+def test_classical_information_keeps_below_the_quantum_limit_near_zeros():
+    """Both fringes touch 0 at 0 and pi; there dp^2/p is a quotient of rounding errors, 6 instead of 4 at 3.6e-8."""
+    small = np.concatenate([[0.0, 3.6e-8], np.logspace(-12, -3, 400), np.linspace(1e-3, 3.1, 400)])
+    for centre in (0.0, np.pi):
+        phases = np.concatenate([centre + small, centre - small])
+        for counts, limit in ((chi_1_counts, 4.0), (separate_counts, 2.0)):
+            found = np.asarray(classical_fisher(counts, phases))
+            assert found == pytest.approx(np.full(phases.size, limit), rel=1e-6) and found.max() <= limit * (1 + 1e-6)
+
+
+def test_classical_information_of_a_fringe_that_does_not_touch_zero():
+    """p = b + (1 - 2b) sin^2(phi/2): (dp)^2/[p (1 - p)], 0 at phi = 0 however small b, until rounding hides it."""
+    for b in (1e-3, 1e-9, 1e-12):
+
+        def counts(phi, b=b):
+            p = b + (1 - 2 * b) * jnp.sin(phi / 2) ** 2
+            return jnp.stack([p, 1 - p])
+
+        phi = np.array([0.0, 0.1, 1.0]) * np.sqrt(b)
+        p, dp = b + (1 - 2 * b) * np.sin(phi / 2) ** 2, (1 - 2 * b) * np.sin(phi) / 2
+        assert np.asarray(classical_fisher(counts, phi)) == pytest.approx(dp**2 / (p * (1 - p)), rel=1e-3, abs=1e-12)
+
+
 def test_less_contrast_measures_less():
     """p = (1 + c cos phi)/2 of one outcome and the rest: c^2 sin^2/(1 - c^2 cos^2)."""
 

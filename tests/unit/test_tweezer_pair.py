@@ -124,7 +124,7 @@ def test_an_unknown_quantity_is_refused(lab):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"-740 a0"', '"0 a0"', "collisions.a_0 must not be 0"),
+        ('"-740 a0"', '"0 a0"', "a_0 must not be 0, which is no scattering at all; to leave it out give 1 a0 and"),
         ('"-740 a0"', '"inf a0"', "is not a finite number"),
         ('"-740 a0"', '"-1e9 a0"', "must be at least -0.0001 and at most 0.0001"),
         ('"-740 a0"', "-740", 'collisions.a_0 = -740 has no unit, but a length is wanted; write "-740 m"'),
@@ -140,6 +140,8 @@ def test_an_unknown_quantity_is_refused(lab):
         ("[trap]", "[trapp]", "did you mean trap"),
         ("duration", "durations", "did you mean collisions.duration?"),
         ("[atoms]", "[destruction]\ngradient = \"2.8 G\"\n[atoms]", "is a magnetic field, but a field gradient"),
+        ("[atoms]", "[destruction]\nsector = 0.9\n[atoms]", "destruction.sector must be at most preparation^2 = 0.86"),
+        ("[atoms]", "[destruction]\nloss = 1.5\n[atoms]", "destruction.loss = 1.5 must be at least 0 and at most 1"),
         ("[atoms]", "[counting]\nshots = 0\n[atoms]", "counting.shots = 0 must be a whole number and at least 1"),
     ],
 )  # fmt: skip
@@ -208,6 +210,13 @@ def test_python_refuses_as_well(lab):
         simulate_counts(lab, fidelity=1.2)
     with pytest.raises(ArgumentError, match="`shots` must be a whole number of at least 1"):
         simulate_counts(lab, shots=0)
+    with pytest.raises(ArgumentError, match=r"`lab` must be a lab from darkstate\.load, but is a str"):
+        simulate_counts("lab.toml")
+    with pytest.raises(ArgumentError, match=r"`lab` must be a lab from darkstate\.load, but is a Dataset"):
+        ds.reconstruct_counts(simulate_counts(lab), lab)
+    for setting in ("time", "detuning_khz"):
+        with pytest.raises(ArgumentError, match="`setting` must be one of theta, tau, detuning_hz, but is"):
+            count_model(lab, setting)
     with pytest.raises(InputError, match="counts are for tweezer_pair"):
         simulate_counts(load(shipped_labs()["krauter2011"]))
 
@@ -236,16 +245,58 @@ def test_pulse_lengths_are_areas_of_the_calibrated_pulse(lab):
     assert np.asarray(by_length) == pytest.approx(np.asarray(by_area), abs=1e-14)
 
 
+UNCERTAIN = {"preparation", "sector", "scattering", "ejection", "inelastic", "pushout", "loss"}
+ALWAYS = {f"detection.{name}" for name in UNCERTAIN}
+REST = {"detection.ejection_other", "detection.pushout_other"}
+
+
 def test_the_nuisances_of_a_count_are_the_uncertain_calibrations_it_depends_on():
-    changes = ["raman.pi_time=3.24 +- 0.1 us", "ramsey.half_pulse=1.62(1) us", "detection.preparation=0.93(1)"]
-    lab = load(PATH, overrides=changes)
-    always = {"detection.sector", "detection.preparation"}
-    assert set(count_model(lab).names) == always
-    assert set(count_model(lab, "tau").names) == always | {"raman.pi_time"}
-    assert set(count_model(lab, "detuning_hz").names) == always | {"ramsey.half_pulse"}
+    lab = load(PATH, overrides=["raman.pi_time=3.24 +- 0.1 us", "ramsey.half_pulse=1.62(1) us"])
+    assert set(count_model(lab).names) == ALWAYS
+    assert set(count_model(lab, "tau").names) == ALWAYS | {"raman.pi_time"}
+    assert set(count_model(lab, "detuning_hz").names) == ALWAYS | {"ramsey.half_pulse"}
     bounds = dict(zip(count_model(lab).names, count_model(lab).bounds, strict=True))
     assert bounds["detection.preparation"][0] ** 2 == pytest.approx(bounds["detection.sector"][1])
     assert bounds["detection.sector"][0] == 0 and bounds["detection.preparation"][1] == 1
+
+
+def test_what_counts_depend_on_without_an_error_is_named_as_exact(lab):
+    assert set(count_model(lab).exact) == REST
+    assert set(count_model(lab, "tau").exact) == REST | {"raman.pi_time"}
+    assert set(count_model(lab, "detuning_hz").exact) == REST | {"ramsey.half_pulse", "ramsey.dark_time"}
+
+
+def test_share_and_loss_after_a_destruction_are_free_unless_their_errors_are_given(lab, lab_file):
+    both = {"destruction.sector", "destruction.loss"}
+    given = count_model(lab, destroyed=True)
+    sigmas = dict(zip(given.names, given.sigmas, strict=True))
+    assert set(given.names) == ALWAYS - {"detection.sector"} | both
+    assert (sigmas["destruction.sector"], sigmas["destruction.loss"]) == (0.05, 0.02)
+    free = count_model(load(lab_file(GOOD + "[destruction]\nloss = 0.1\n")), destroyed=True)
+    assert dict(zip(free.names, free.values, strict=True)) == {"destruction.sector": 0.37, "destruction.loss": 0.1}
+    assert set(free.sigmas) == {math.inf}
+    assert not both & set(free.exact)
+    with pytest.raises(InputError, match=r"has no \[destruction\], which the counts of the group destruction"):
+        count_model(load(lab_file(GOOD)), destroyed=True)
+
+
+@pytest.mark.parametrize(("setting", "values"), [("theta", [0.0, 1.1, 3.0]), ("detuning_hz", [0.0, 3e4])])
+def test_loss_before_the_pulse(lab, setting, values):
+    """Without inelastic collisions it is all one when an atom is lost; with them only two atoms lose each other."""
+    values = jnp.array(values)
+    changes = {"destruction.loss": 0.2, "destruction.sector": 0.4}
+    e = with_values(lab.experiment, changes | {"detection.inelastic": 0.0})
+    later = with_values(e, {"detection.sector": 0.4, "detection.loss": 1 - 0.8 * (1 - e.detection.loss)})
+    early = np.asarray(probabilities(e, setting, values, 0.7, destroyed=True))
+    assert early == pytest.approx(np.asarray(probabilities(later, setting, values, 0.7)), abs=1e-12)
+    e = with_values(lab.experiment, changes)
+    found = np.asarray(probabilities(e, setting, values, 0.7, destroyed=True))
+    before = np.asarray(probabilities(with_values(e, {"detection.sector": 0.4}), setting, values, 0.7))
+    assert found[:, 2] == pytest.approx(0.64 * before[:, 2], abs=1e-12)
+    assert found.sum(1) == pytest.approx(1, abs=1e-12)
+    # an atom left alone stays with the chance it has without inelastic collisions
+    stays = (early[:, 1] / 2 + early[:, 2]) / 0.8
+    assert found[:, 1] == pytest.approx(0.64 * before[:, 1] + 0.32 * stays, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -295,6 +346,7 @@ def answers(e):
     """Populations at the end, Fisher information, fidelity after the destruction, counts with one and two pulses."""
     state = final_state(e)
     pulse = probabilities(e, "tau", jnp.array([0.4e-6, 1.4e-6]), 0.9)
+    destroyed = probabilities(e, "tau", jnp.array([1.4e-6]), 0.6, destroyed=True)
     fringe = probabilities(e, "detuning_hz", jnp.array([13e3, 61e3]), 0.9)
     over_time = probabilities(e, "time", jnp.array([0.021]), 0.9)
     return jnp.concatenate(
@@ -303,6 +355,7 @@ def answers(e):
             ramsey_fisher(state).value[None],
             destroyed_state(e, state).fidelity[None],
             pulse.ravel(),
+            destroyed.ravel(),
             fringe.ravel(),
             over_time.ravel(),
         ]

@@ -48,6 +48,29 @@ def refuse_pair(lab: Lab, command: str) -> None:
         raise InputError([f"{text}; `darkstate reconstruct` finds their fidelity"])
 
 
+def is_count_file(path: Path) -> bool:
+    """Whether a CSV file has the columns of a count table; looks at its first lines only."""
+    if path.suffix != ".csv" or not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for _ in range(100):
+            line = file.readline(10_000)
+            if line.strip() and not line.startswith("#"):
+                return {"shots", "n0", "n1", "n2"} <= {name.strip() for name in line.split(",")}
+    return False
+
+
+def describe_counts(path: Path) -> str:
+    """What is in a count table, and what to do with it."""
+    from darkstate.records.counts import check_counts, read_counts
+
+    data = read_counts(path)
+    setting, shots = check_counts(data), int(data.counts.sum())
+    groups = f" in the groups {', '.join(sorted(set(data.group.values.tolist())))}" if "group" in data.coords else ""
+    found = f"count table of a tweezer pair: {data.sizes['setting']} settings {setting}{groups}, {shots} pairs"
+    return f"{found}\nnext: darkstate reconstruct {path} --lab YOUR_LAB.toml"
+
+
 def simulate_pair(lab: Lab, out: Path, sequence: str, shots: int | None, fidelity: float | None, seed: int) -> None:
     """Draw counts and write them."""
     check_output(out, [Path(lab.path)], COUNT_ENDINGS)
@@ -60,7 +83,9 @@ def simulate_pair(lab: Lab, out: Path, sequence: str, shots: int | None, fidelit
     print_files([save_counts(simulate_counts(lab, sequence=sequence, shots=shots, fidelity=fidelity, seed=seed), out)])
 
 
-def reconstruct_pair(lab: Lab, tables: list[Path], out: Path | None, inelastic: bool, path: Path) -> None:
+def reconstruct_pair(
+    lab: Lab, tables: list[Path], out: Path | None, inelastic: bool, confidence: float | None, path: Path
+) -> None:
     """Print what a count table says, and write it if asked to."""
     if len(tables) > 1:
         raise InputError([f"{tables[1]} is a second table; counts are reconstructed one table at a time"])
@@ -71,7 +96,8 @@ def reconstruct_pair(lab: Lab, tables: list[Path], out: Path | None, inelastic: 
     from darkstate.report.count_results import reconstruct_counts
 
     with progress("reconstructing"):
-        found = reconstruct_counts(lab, read_counts(tables[0]), inelastic=inelastic)
+        chosen: Any = {} if confidence is None else {"confidence": confidence}
+        found = reconstruct_counts(lab, read_counts(tables[0]), inelastic=inelastic, **chosen)
     print(found)
     if out is not None:
         print_files([found.save(out)])

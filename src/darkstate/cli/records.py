@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from darkstate.cli.counts import is_pair, reconstruct_pair, refuse_pair, simulate_pair
+from darkstate.cli.counts import (
+    describe_counts,
+    is_count_file,
+    is_pair,
+    reconstruct_pair,
+    refuse_pair,
+    simulate_pair,
+)
 from darkstate.cli.options import (
     CalibrationOption,
     Changes,
@@ -68,6 +75,8 @@ def simulate(
     """Simulate what the detector of a lab would record, or the atoms that are counted.
 
     Example: darkstate simulate labs/krauter2011.toml --duration "10 ms" --out r.zarr
+
+    Tweezer pair: darkstate simulate labs/ruksasakchai2026.toml --out counts.csv
     """
     loaded = open_lab(lab, case, change)
     again = "".join([f" --case {case}" if case else "", *(f' --set "{text}"' for text in change or ())])
@@ -101,6 +110,10 @@ def inspect(file: Annotated[Path, typer.Argument(metavar="FILE", help="Any recor
 
     Example: darkstate inspect run17.h5
     """
+    if is_count_file(file):
+        print(describe_counts(file))
+        return
+
     from darkstate.records.inspect import inspect_file
 
     print(inspect_file(file))
@@ -188,17 +201,22 @@ def reconstruct(
     inelastic: Annotated[
         bool, typer.Option("--inelastic", help="Of a tweezer pair: search every inelastic loss too.")
     ] = False,
+    confidence: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Of a tweezer pair: confidence of the verdict; else 0.68.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DAY.nc", help="Write all runs there, one row each.")] = None,
     logbook: Annotated[Path | None, typer.Option(metavar="PAGE.html", help="Write a page to look at.")] = None,
 ) -> None:
     """Find xi(t) with its errors from one or many records, or the fidelity from a table of counts.
 
     Example: darkstate reconstruct runs/*.zarr --lab mylab.toml --out day.nc
+
+    Tweezer pair: darkstate reconstruct counts.csv --lab labs/ruksasakchai2026.toml
     """
     loaded = open_lab(lab, case, change)
     of_cells = {"--calibration": calibration, "--probe": probe, "--logbook": logbook}
-    if is_pair(loaded, of_cells, {"--inelastic": inelastic or None}):
-        reconstruct_pair(loaded, records, out, inelastic, lab)
+    if is_pair(loaded, of_cells, {"--inelastic": inelastic or None, "--confidence": confidence}):
+        reconstruct_pair(loaded, records, out, inelastic, confidence, lab)
         return
     for path, ending in ((out, ".nc"), (logbook, ".html")):
         if path is not None:

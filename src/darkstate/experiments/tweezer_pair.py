@@ -7,6 +7,7 @@ The atoms are 85Rb in F = 2. Loads no JAX until the pair is asked for.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite, pi
 from typing import TYPE_CHECKING, Any
 
@@ -96,28 +97,13 @@ class Collisions:
     """How the atoms scatter off each other, and for how long."""
 
     a_0: float = parameter(
-        unit="m",
-        symbol="a_0",
-        doc="scattering length of total spin f = 0",
-        source=_LENGTHS,
-        minimum=-1e-4,
-        maximum=1e-4,
+        unit="m", symbol="a_0", doc="scattering length for spin f = 0", source=_LENGTHS, minimum=-1e-4, maximum=1e-4
     )
     a_2: float = parameter(
-        unit="m",
-        symbol="a_2",
-        doc="scattering length of total spin f = 2",
-        source=_LENGTHS,
-        minimum=-1e-4,
-        maximum=1e-4,
+        unit="m", symbol="a_2", doc="scattering length for spin f = 2", source=_LENGTHS, minimum=-1e-4, maximum=1e-4
     )
     a_4: float = parameter(
-        unit="m",
-        symbol="a_4",
-        doc="scattering length of total spin f = 4",
-        source=_LENGTHS,
-        minimum=-1e-4,
-        maximum=1e-4,
+        unit="m", symbol="a_4", doc="scattering length for spin f = 4", source=_LENGTHS, minimum=-1e-4, maximum=1e-4
     )
     duration: float = parameter(
         unit="s", symbol="t", doc="how long the atoms collide", source="003: 100 ms", above=0, maximum=1e4
@@ -162,6 +148,24 @@ class Destruction:
         symbol="p",
         doc="chance that the second tweezer turns chi_1 into chi_- or back",
         source="003: equal mixture, 1/2",
+        minimum=0,
+        maximum=1,
+    )
+    sector: float | None = parameter(
+        default=None,
+        unit="1",
+        symbol="P_s'",
+        doc="share of all pairs in m = +-1 after the procedure, during which collisions go on; none: detection.sector",
+        source="not in 003, which says that the atoms go on colliding",
+        minimum=0,
+        maximum=1,
+    )
+    loss: float = parameter(
+        default=0.0,
+        unit="1",
+        symbol="l'",
+        doc="probability that the procedure loses an atom before the pulse",
+        source="chosen: not in 003, which says that heating causes loss",
         minimum=0,
         maximum=1,
     )
@@ -306,6 +310,12 @@ class TweezerPair:
         return c.a_0, c.a_2, c.a_4
 
     @property
+    def destroyed_detection(self) -> Imperfections:
+        """Imperfections of the counts after the destruction, its own loss apart: another share in m = +-1."""
+        own = None if self.destruction is None else self.destruction.sector
+        return self.detection if own is None else replace(self.detection, sector=own)
+
+    @property
     def prepared_pairs(self) -> Any:
         """Chance that both atoms start in mF = 0: the square of the preparation of one."""
         return self.detection.preparation * self.detection.preparation
@@ -337,7 +347,10 @@ class TweezerPair:
         found = one_of(self, "trap", "frequencies")
         for name, value in zip(("a_0", "a_2", "a_4"), self.lengths, strict=True):
             if value == 0:
-                text = "must not be 0, which is no scattering at all; give a small length such as 1 a0 instead"
+                text = (
+                    "must not be 0, which is no scattering at all; to leave it out give 1 a0 and mean_length = 0 a0: "
+                    "so short a length has no effective range that means anything"
+                )
                 found.append((f"collisions.{name}", text))
         if self.trap is not None and 3 * self.thermal_hz >= self.trap.depth:
             least = 3e-6 * self.thermal_hz
@@ -347,6 +360,8 @@ class TweezerPair:
             )
             found.append(("trap.depth", text))
         found += [(f"detection.{key}", text) for key, text in self.detection.problems()]
+        if self.destruction is not None and self.destruction.sector is not None:
+            found += [(f"destruction.{key}", text) for key, text in self.destroyed_detection.problems()]
         return found
 
     def rate_problems(self) -> list[str]:

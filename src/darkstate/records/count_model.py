@@ -21,6 +21,9 @@ from darkstate.parameters import specs
 
 Probabilities = Callable[[Any, Any, Any], Any]
 
+FLOOR = 1e-12
+"""Least probability in a logarithm: a count where the model allows none costs 55 in the deviance, not infinity."""
+
 
 @dataclasses.dataclass(frozen=True)
 class CountModel:
@@ -34,6 +37,7 @@ class CountModel:
         names: of the nuisances [k]; values: calibrated [k]; sigmas: standard errors [k], 0 for known, inf for free.
         ranges: lowest and highest value of each [k]; None: 0 to 1 each.
         setting: coordinate of the count table it takes: theta, tau, time or detuning_hz.
+        exact: names of the numbers that the function takes as exact; reports say so.
 
     Raises:
         ArgumentError: lists of different lengths, a negative sigma, a value outside its range.
@@ -53,6 +57,7 @@ class CountModel:
     sigmas: tuple[float, ...] = ()
     ranges: tuple[tuple[float, float], ...] | None = None
     setting: str = "theta"
+    exact: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         ranges = self.bounds
@@ -103,7 +108,7 @@ def calibrated(
     Args:
         function: of setting [s], fidelity and section, a JAX function; returns [s 3].
         section: parameter class with the calibrated values; sigmas: standard errors of those that are not known, by
-            name (inf: free); setting: see `CountModel`.
+            name (inf: free), all others are taken as exact; setting: see `CountModel`.
 
     Raises:
         ArgumentError: the section has no parameter of a name.
@@ -128,7 +133,9 @@ def calibrated(
         return function(x, fidelity, dataclasses.replace(section, **dict(zip(names, nuisances, strict=True))))
 
     values = tuple(float(getattr(section, name)) for name in names)
-    return CountModel(jax.jit(probabilities), names, values, tuple(map(float, sigmas.values())), bounds, setting)
+    exact = tuple(name for name in known if not sigmas.get(name))
+    errors = tuple(map(float, sigmas.values()))
+    return CountModel(jax.jit(probabilities), names, values, errors, bounds, setting, exact)
 
 
 def _bound(value: float | None, otherwise: float) -> float:

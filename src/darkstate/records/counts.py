@@ -9,10 +9,11 @@ or `detuning_hz`; `group` names the runs of interleaved data. Down: nothing; up:
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from difflib import get_close_matches
 from io import StringIO
-from math import isfinite, pi
+from math import pi
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +21,16 @@ import numpy as np
 import xarray as xr
 
 from darkstate.errors import ArgumentError, InputError
+from darkstate.records.count_csv import COUNTED, MAX_ROWS, NEED, SETTINGS, parse, refuse, written
 from darkstate.records.guard import label, one_line, run
 from darkstate.storage import write_atomic
 
 VERSION = 1
 """Version of this layout, in the attribute `darkstate_counts`."""
 
-SETTINGS = {
-    "theta": ("theta_rad", 1.0, "rad"),
-    "tau": ("tau_us", 1e-6, "s"),
-    "time": ("t_ms", 1e-3, "s"),
-    "detuning_hz": ("detuning_khz", 1e3, "Hz"),
-}
-"""Coordinates of the settings: column of a CSV file, its unit in SI units, SI unit."""
-
-_COLUMNS = [column for column, _, _ in SETTINGS.values()]
-_COUNTED = ("shots", "n0", "n1", "n2")
-KNOWN = (*_COLUMNS, *_COUNTED, "group")
-"""Columns a CSV file may have."""
-
-MAX_ROWS = 1_000_000
 MAX_BYTES = 1 << 27
-_MAX_PROBLEMS = 20
+_MOST = 1e15
+_FOREIGN = {b"PK\x03\x04": "a spreadsheet (.xlsx, .ods)", b"\xd0\xcf\x11\xe0": "a spreadsheet (.xls)"}
 
 
 def count_table(counts: Any, *, group: Sequence[str] | None = None, **setting: Any) -> xr.Dataset:
@@ -55,6 +44,7 @@ def count_table(counts: Any, *, group: Sequence[str] | None = None, **setting: A
         The table, checked.
 
     Raises:
+        ArgumentError: no numbers, other shapes, none or two settings.
         InputError: every problem: negative or broken counts, a setting without shots, settings outside their range, a
             group with a single setting, more than 10^6 settings.
 
@@ -69,29 +59,25 @@ def count_table(counts: Any, *, group: Sequence[str] | None = None, **setting: A
             f"changed, but there are {', '.join(f'`{one_line(name)}`' for name in setting) or 'none'}."
         )
     ((name, values),) = setting.items()
-    table, x = np.asarray(counts), np.asarray(values, float)
+    table, x = _numbers("counts", counts), _numbers(name, values).astype(float)
     if table.ndim != 2 or table.shape[1] != 3 or x.shape != table.shape[:1]:
         raise ArgumentError(
             f"Argument `counts` must have shape (settings, 3) for 0, 1, 2 atoms and `{name}` one value per setting, "
             f"but they have shapes {table.shape} and {x.shape}."
         )
-    names = None if group is None else [str(g) for g in group]
-    if names is not None and len(names) != len(x):
-        raise ArgumentError(
-            f"Argument `group` must name the run of each of the {len(x)} settings, but has {len(names)}."
-        )
-    where = [f"setting {k}" for k in range(len(x))]
-    _raise(_problems(name, x, table, names, where), "the count table")
+    names = None if group is None else _names(group, len(x))
+    refuse(_problems(name, x, table, names, [f"setting {k}" for k in range(len(x))]), "the count table")
     return _table(name, x, table, names)
 
 
 def read_counts(path: str | Path) -> xr.Dataset:
-    r"""Read a count table from a CSV file, or a netCDF file that `save_counts` wrote.
+    r"""Read a count table from a CSV file, or a netCDF file that `save_counts` or `darkstate reconstruct --out` wrote.
 
     A CSV file has one of the columns theta_rad, tau_us, t_ms and detuning_khz, then shots, n0, n1, n2 and, for
-    interleaved data, group; lines starting with # are comments.
+    interleaved data, group; lines starting with # are comments. Semicolons or tabs may stand for the commas.
 
     Raises:
+        ArgumentError: `path` is none.
         InputError: every problem, one sentence each with file and line.
 
     Example:
@@ -101,10 +87,14 @@ def read_counts(path: str | Path) -> xr.Dataset:
         ...     read_counts(f"{folder}/a.csv").tau.values
         array([0.0e+00, 2.5e-06])
     """
-    path = Path(path)
-    if not path.is_file():
+    path = _path(path)
+    try:
+        there = path.is_file()
+    except OSError:  # a name no disk would take
+        there = False
+    if not there:
         raise InputError([f"{label(path)} does not exist or is no file; check the path"])
-    return _read_netcdf(path) if path.suffix == ".nc" else _read_csv(path)
+    return _read_netcdf(path) if path.suffix.lower() == ".nc" else _read_csv(path)
 
 
 def save_counts(data: xr.Dataset, path: str | Path) -> Path:
@@ -123,21 +113,19 @@ def save_counts(data: xr.Dataset, path: str | Path) -> Path:
         ...     read_counts(save_counts(data, f"{folder}/a.csv")).identical(data)
         True
     """
-    path = Path(path)
+    path = _path(path)
     name = check_counts(data)
-    if path.suffix == ".nc":
+    if path.suffix.lower() == ".nc":
         return write_atomic(path, lambda temporary: data.to_netcdf(temporary, engine="h5netcdf"))
-    if path.suffix != ".csv":
+    if path.suffix.lower() != ".csv":
         raise InputError([f"{label(path)}: a count table ends in .csv or .nc; choose one of them"])
-    column, unit, _ = SETTINGS[name]
+    column, power, _ = SETTINGS[name]
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     groups = data.group.values.tolist() if "group" in data.coords else None
-    writer.writerow([column, *_COUNTED, *(["group"] if groups else [])])
+    writer.writerow([column, *COUNTED, *(["group"] if groups else [])])
     for k, (x, row) in enumerate(zip(data[name].values.tolist(), data.counts.values.tolist(), strict=True)):
-        # 15 digits hide the last bit of the change of unit; the pulse area keeps all, so that it comes back as it was
-        shown = repr(x) if unit == 1 else f"{x / unit:.15g}"
-        writer.writerow([shown, sum(row), *row, *([groups[k]] if groups else [])])
+        writer.writerow([written(x, power), sum(row), *row, *([groups[k]] if groups else [])])
     return write_atomic(path, text.getvalue())
 
 
@@ -147,16 +135,24 @@ def check_counts(data: xr.Dataset, where: str = "the data") -> str:
     Raises:
         InputError: `data` is no count table, or one that is not consistent.
     """
-    found = [name for name in SETTINGS if name in getattr(data, "coords", ())]
-    if "darkstate_counts" not in getattr(data, "attrs", {}) or "counts" not in data or len(found) != 1:
+    if not isinstance(data, xr.Dataset) or "darkstate_counts" not in data.attrs or "counts" not in data:
         raise InputError([f"{where} holds no count table; make one with count_table or read_counts"])
-    if data.counts.dims != ("setting", "atoms") or data.counts.shape[1] != 3 or data[found[0]].dims != ("setting",):
+    found = [name for name in SETTINGS if name in data.coords]
+    if len(found) != 1:
+        raise InputError([f"{where} has the settings {', '.join(found) or 'none'}; keep the one that was changed"])
+    counts, setting = data["counts"], data[found[0]]
+    if counts.dims != ("setting", "atoms") or counts.shape[1] != 3 or setting.dims != ("setting",):
         raise InputError([f"{where}: `counts` must have the axes (setting, atoms) with 0, 1 and 2 atoms"])
-    groups = [str(g) for g in data.group.values] if "group" in data.coords else None
-    x = np.asarray(data[found[0]].values, float)
-    places = [f"setting {k}" for k in range(len(x))]
+    if "atoms" in data.coords and data["atoms"].values.tolist() != [0, 1, 2]:
+        raise InputError([f"{where}: the axis `atoms` must be 0, 1, 2; bring it in order"])
+    if "group" in data.coords and data["group"].dims != ("setting",):
+        raise InputError([f"{where}: `group` must name the run of each setting; save the data and use read_counts"])
+    if setting.dtype.kind not in "iuf":
+        raise InputError([f"{where}: {found[0]} must be numbers, but has type {setting.dtype}"])
+    groups = [str(g) for g in data["group"].values] if "group" in data.coords else None
+    places = [f"setting {k}" for k in range(len(setting))]
     # a part of a table, such as one group of it, may have a single setting; only files and new tables may not
-    _raise(_problems(found[0], x, data.counts.values, groups, places, whole=False), where)
+    refuse(_problems(found[0], setting.values.astype(float), counts.values, groups, places, whole=False), where)
     return found[0]
 
 
@@ -178,6 +174,32 @@ def group_of(data: xr.Dataset, name: str) -> xr.Dataset:
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(map(repr, names)) or 'no groups'}"
         raise InputError([f"the count table has no group {one_line(name)!r}; {hint}"])
     return data.isel(setting=data.group.values == name).drop_vars("group")
+
+
+def _path(path: str | Path) -> Path:
+    try:
+        return Path(path)
+    except TypeError:
+        raise ArgumentError(f"Argument `path` must be a path, but is {one_line(repr(path))}.") from None
+
+
+def _numbers(name: str, values: Any) -> np.ndarray:
+    try:
+        found = np.asarray(values)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"Argument `{name}` must be an array of numbers, with rows of one length.") from None
+    if found.dtype.kind not in "iuf":
+        raise ArgumentError(f"Argument `{name}` must be real numbers, but has type {found.dtype}.")
+    return found
+
+
+def _names(group: Any, count: int) -> list[str]:
+    names = np.asarray(group, object)
+    if names.shape != (count,):
+        raise ArgumentError(
+            f"Argument `group` must name the run of each of the {count} settings, but has shape {names.shape}."
+        )
+    return [str(name) for name in names]
 
 
 def _table(name: str, x: np.ndarray, counts: np.ndarray, group: Sequence[str] | None) -> xr.Dataset:
@@ -206,21 +228,22 @@ def _problems(
     for k in _where((x < low - 1e-9) | (x > high + 1e-9)):
         allowed = "from 0 to 2 pi rad" if name == "theta" else "at least 0"
         found.append(f"{where[k]}: {name} = {x[k]:g} must be {allowed}; check the unit of the settings")
-    wrong = ~(np.isfinite(counts) & (counts >= 0) & (np.floor(counts) == counts))
+    wrong = ~(np.isfinite(counts) & (counts >= 0) & (counts <= _MOST) & (np.floor(counts) == counts))
     for k in _where(wrong.any(1)):
         n = int(np.argmax(wrong[k]))
         found.append(f"{where[k]}: n{n} = {counts[k, n]:g} must be a whole number of at least 0; give counts, no rates")
     if not found:
         for k in _where(counts.sum(1) == 0):
             found.append(f"{where[k]}: has 0 shots; leave the setting out")
-    if group is not None and whole:
-        first = {name: k for k, name in reversed(list(enumerate(group)))}
-        for one in sorted(first):
-            if list(group).count(one) == 1:
-                found.append(
-                    f"{where[first[one]]}: group {one_line(one)!r} has a single setting; give it two or more, or leave "
-                    "the column group out"
-                )
+    if group is None:
+        return found
+    for k, one in enumerate(group):
+        if not one.isprintable() or one.strip() != one or not one:
+            found.append(f"{where[k]}: group {one_line(one)!r} must be one line of text; give the run a simple name")
+    for one, count in Counter(group).items():
+        if whole and count == 1:
+            text = "has a single setting; give it two or more, or leave the column group out"
+            found.append(f"{where[list(group).index(one)]}: group {one_line(one)!r} {text}")
     return found
 
 
@@ -228,110 +251,42 @@ def _where(wrong: np.ndarray) -> list[int]:
     return np.flatnonzero(wrong).tolist()
 
 
-def _raise(problems: list[str], where: str, sign: str = ": ") -> None:
-    if problems:
-        more = len(problems) - _MAX_PROBLEMS
-        shown = [f"{where}{sign}{text}" for text in problems[:_MAX_PROBLEMS]]
-        raise InputError(shown + ([f"{where}: {more} more problems of this kind"] if more > 0 else []))
-
-
 def _read_netcdf(path: Path) -> xr.Dataset:
-    if "darkstate_counts" not in run("probe", path, {})["attributes"]:
-        raise InputError([f"{label(path)} is no count table of darkstate; write one with save_counts"])
+    # results of a fit name the axis of the fits `group`, and the run of each setting `run`
+    coordinates = {name: name for name in (*SETTINGS, "atoms", "group")} | {"run": "group"}
+    found = run("table", path, {"names": ["counts", *coordinates]})
+    counts = {name: found.pop(name) for name in ("counts",) if name in found}
+    coords = {coordinates[name]: one for name, one in found.items()}
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as opened:
-            data = opened.load()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        data = xr.Dataset.from_dict({"data_vars": counts, "coords": coords, "attrs": {"darkstate_counts": VERSION}})
+    except ValueError as error:
         raise InputError([f"{label(path)} cannot be read ({one_line(str(error))}); restore it from a copy"]) from None
     name = check_counts(data, label(path))
-    group = [str(g) for g in data.group.values] if "group" in data.coords else None
-    return _table(name, np.asarray(data[name].values, float), data.counts.values, group)
+    group = [str(g) for g in data["group"].values] if "group" in data.coords else None
+    return _table(name, data[name].values.astype(float), data["counts"].values, group)
 
 
 def _read_csv(path: Path) -> xr.Dataset:
-    shown, need = label(path), "give a CSV file with the columns theta_rad, shots, n0, n1, n2"
+    shown = label(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise InputError([f"{shown}: is larger than 128 MiB; sum the shots of each setting first"])
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
     except OSError as error:
-        raise InputError([f"{shown}: {error.strerror or 'cannot be read'}; {need}"]) from None
-    except UnicodeDecodeError:
-        raise InputError([f"{shown}: is not text (UTF-8); {need}"]) from None
+        raise InputError([f"{shown}: {error.strerror or 'cannot be read'}; {NEED}"]) from None
+    if content[:4] in _FOREIGN:
+        raise InputError([f"{shown}: is {_FOREIGN[content[:4]]}; save as CSV and give that file"])
     try:
-        lines = [(n, row) for n, row in enumerate(csv.reader(text.splitlines()), 1) if row and row[0][:1] != "#"]
-    except csv.Error as error:
-        raise InputError([f"{shown}: is not CSV ({one_line(str(error))}); {need}"]) from None
-    if not lines:
-        raise InputError([f"{shown}: holds no data; {need}"])
-    name, names = _header(shown, *lines[0])
-    if len(lines) - 1 > MAX_ROWS:
-        raise InputError([f"{shown}: has {len(lines) - 1} lines, more than {MAX_ROWS}; sum the shots of each setting"])
-    problems: list[str] = []
-    rows = [_row(n, row, names, problems) for n, row in lines[1:]]
-    where = [str(n) for n, _ in lines[1:]]
-    _raise(problems, shown, ":")
-    column, unit, _ = SETTINGS[name]
-    table = {one: [row[k] for row in rows] for k, one in enumerate(names)}
-    x, counts = np.array(table[column], float) * unit, np.array([table[n] for n in _COUNTED[1:]], float).T
-    if rows and unit != 1:
-        # one rounding instead of two, so that 2.5 us is the number that 2.5e-6 is
-        x = np.array([float(f"{value:.15g}e{round(np.log10(unit))}") for value in table[column]])
-    problems = _problems(name, x, counts, table.get("group"), where)
-    if not rows:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError([f"{shown}: is not text (UTF-8); {NEED}"]) from None
+    name, x, counts, shots, group, places = parse(text, shown)
+    problems = _problems(name, x, counts, group, places)
+    if not len(x):
         raise InputError([f"{shown}: {problems[0]}"])
-    wrong = _where(counts.sum(1) != np.array(table["shots"], float))
     if not problems:
-        problems = [
-            f"{where[k]}: n0 + n1 + n2 = {counts[k].sum():g}, but shots = {table['shots'][k]:g}; count every shot once"
-            for k in wrong
-        ]
-    _raise(problems, shown, ":")
-    return _table(name, x, counts, table.get("group"))
-
-
-def _header(shown: str, number: int, row: list[str]) -> tuple[str, list[str]]:
-    """Coordinate of the settings and names of the columns."""
-    names, place = [name.strip() for name in row], f"{shown}:{number}"
-    problems = []
-    for name in names:
-        if name not in KNOWN:
-            near = get_close_matches(name[:100], KNOWN, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(KNOWN)}"
-            problems.append(f"{place}: column {one_line(name)!r} is not known; {hint}")
-    found = [name for name in names if name in _COLUMNS]
-    if len(found) > 1:
-        problems.append(f"{place}: has the settings {' and '.join(found)}; keep the one that was changed")
-    problems += [f"{place}: column {one_line(n)!r} stands twice; remove one" for n in set(names) if names.count(n) > 1]
-    if not problems:
-        missing = [name for name in _COUNTED if name not in names]
-        missing += [] if found else [f"the setting ({', '.join(_COLUMNS)})"]
-        problems += [f"{place}: column {name} is missing; add it" for name in missing]
-    if problems:
-        raise InputError(problems)
-    return next(name for name, (column, _, _) in SETTINGS.items() if column == found[0]), names
-
-
-def _row(number: int, row: list[str], names: list[str], problems: list[str]) -> list[Any]:
-    """One line as numbers and the name of its group; what is wrong with it goes to `problems`."""
-    if len(row) != len(names):
-        problems.append(f"{number}: has {len(row)} values, but the header names {len(names)} columns")
-        return [0.0] * len(names)
-    values: list[Any] = []
-    for name, cell in zip(names, row, strict=True):
-        text = cell.strip()
-        if name == "group":
-            if not text:
-                problems.append(f"{number}: group is empty; name the run each line belongs to")
-            values.append(text)
-            continue
-        try:
-            value = float(text)
-        except ValueError:
-            value = float("nan")
-        if not isfinite(value):
-            problems.append(f"{number}: {name} = {one_line(text[:40])!r} is not a finite number; correct the cell")
-        elif name == "shots" and value < 1:
-            problems.append(f"{number}: shots = {value:g} must be at least 1; leave the line out")
-        values.append(value)
-    return values
+        for k in _where(counts.sum(1) != shots):
+            text = f"n0 + n1 + n2 = {counts[k].sum():.15g}, but shots = {shots[k]:.15g}; count every shot once"
+            problems.append(f"{places[k]}: {text}")
+    refuse(problems, shown, ":")
+    return _table(name, x, counts, group)

@@ -65,7 +65,10 @@ class Agreement(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """A nuisance before and after the fit; pull = (fitted - value)/sigma, 0 where it is free."""
+    """A nuisance before and after the fit; pull = (fitted - value)/sigma, 0 where it is free.
+
+    One that ends at a bound of its range has no error: it is nan.
+    """
 
     name: str
     value: float
@@ -73,6 +76,7 @@ class Calibration(NamedTuple):
     fitted: float
     error: float
     pull: float
+    at_bound: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +91,7 @@ class FidelityFit:
         distance: of F = 1/2 from the best fit, root of the rise of the deviance [standard errors]; p_unentangled:
             chance of so large a distance if F = 1/2 (one-sided).
         agreements: of the models with n0, n1, n2 and all; calibrations: fitted nuisances.
-        curve_fidelity, curve_chi2: chi-squared of the counts used against F.
+        curve_fidelity, curve_chi2: chi-squared of the counts used against F; exact: names of what was taken as exact.
     """
 
     use: str
@@ -104,6 +108,7 @@ class FidelityFit:
     calibrations: tuple[Calibration, ...]
     curve_fidelity: np.ndarray
     curve_chi2: np.ndarray
+    exact: tuple[str, ...] = ()
 
     def agreement(self, model: str, counts: str = "") -> Agreement:
         """One line of the table; counts: those that were fitted unless given."""
@@ -151,7 +156,10 @@ class FidelityFit:
         if self.calibrations:
             lines += ["", f"{'calibration':18}{'value':>9}{'sigma':>9}{'fitted':>9}{'error':>9}{'pull':>7}"]
         for c in self.calibrations:
-            lines.append(f"{c.name:18}{c.value:9.4f}{c.sigma:9.4f}{c.fitted:9.4f}{c.error:9.4f}{c.pull:+7.2f}")
+            error = "  at its bound" if c.at_bound else f"{c.error:9.4f}"
+            lines.append(f"{c.name:18}{c.value:9.4f}{c.sigma:9.4f}{c.fitted:9.4f}{error}{c.pull:+7.2f}")
+        if self.exact:
+            lines += ["", f"taken as exact: {', '.join(self.exact)}"]
         return "\n".join([*lines, "", self.verdict])
 
 
@@ -170,8 +178,8 @@ def fit_fidelity(data: xr.Dataset, model: CountModel, *, use: str = "joint", con
         The fit; print it. Separable states have F <= 1/2.
 
     Raises:
-        InputError: settings the model does not take, several groups, or a fidelity that the counts do not determine:
-            its error is beyond 0.289, that of knowing nothing.
+        InputError: settings the model does not take, several groups, a nuisance whose best value is not found, or a
+            fidelity that the counts do not determine: its error is beyond 0.289, that of knowing nothing.
 
     Example:
         >>> from darkstate.pair.detection import count_probabilities, simulate_counts
@@ -199,10 +207,7 @@ def fit_fidelity(data: xr.Dataset, model: CountModel, *, use: str = "joint", con
     for x in (found.best[0], *found.nodes.x[0]):
         model.at(setting, float(x[0]), x[1:])
     if found.residual.max() > 1e-2:
-        raise ArgumentError(
-            f"Argument `model` makes the fit miss its optimum (a further step gains {found.residual.max():.2g} in "
-            "deviance); start from calibrations nearer to the data."
-        )
+        raise InputError([_not_found(found, model)])
     fits = [_agreement("best", found, 0, uses, counts, setting, model)]
     for k in range(1, len(uses)):
         for name in ("entangled", "unentangled"):
@@ -224,6 +229,7 @@ def fit_fidelity(data: xr.Dataset, model: CountModel, *, use: str = "joint", con
         _calibrations(found, model),
         found.nodes.fidelity[0],
         np.array(curve),
+        model.exact,
     )
 
 
@@ -342,12 +348,18 @@ def _freely_fitted(fisher: np.ndarray, model: CountModel) -> int:
 
 
 def _pulls(x: np.ndarray, errors: np.ndarray, model: CountModel) -> tuple[Calibration, ...]:
-    rows = zip(model.names, model.values, model.sigmas, x[1:], errors[1:], strict=True)
+    rows = zip(model.names, model.values, model.sigmas, model.bounds, x[1:], errors[1:], strict=True)
     return tuple(
         Calibration(
-            name, value, sigma, float(fit), float(err), 0.0 if np.isinf(sigma) else float((fit - value) / sigma)
+            name,
+            value,
+            sigma,
+            float(fit),
+            np.nan if fit in bound else float(err),
+            0.0 if np.isinf(sigma) else float((fit - value) / sigma),
+            fit in bound,
         )
-        for name, value, sigma, fit, err in rows
+        for name, value, sigma, bound, fit, err in rows
         if sigma > 0
     )
 
@@ -357,6 +369,16 @@ def _calibrations(found: Profiles, model: CountModel) -> tuple[Calibration, ...]
     errors = np.zeros(len(fitted))
     errors[fitted] = np.sqrt(np.diag(found.covariance[0]))
     return _pulls(found.best[0], errors, model)
+
+
+def _not_found(found: Profiles, model: CountModel) -> str:
+    """Which nuisance the search has not brought to its best value."""
+    gain = np.abs(found.lag[np.argmax(found.residual)])
+    name = ("the fidelity", *model.names)[int(np.argmax(gain))]
+    return (
+        f"the best value of {name} is not found (a further step would gain {found.residual.max():.2g} in deviance, "
+        f"allowed is 0.01); calibrate {name} with a smaller error, or nearer to what the counts say"
+    )
 
 
 def _undetermined(found: Profiles, model: CountModel, error: float) -> str:

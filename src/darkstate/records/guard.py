@@ -36,7 +36,7 @@ def run(task: str, path: Path, options: dict[str, Any]) -> dict[str, Any]:
     """Have a child process do a task of `sources` with a file.
 
     Args:
-        task: probe, survey or copy; path: the file; options: what the task needs, JSON values.
+        task: probe, table, survey or copy; path: the file; options: what the task needs, JSON values.
 
     Returns:
         What the task found.

@@ -3,7 +3,8 @@
     deviance = 2 sum n log[n/(N p)] + sum ((nuisance - calibration)/sigma)^2            (0 log 0 = 0)
 
 Projected Newton steps with the curvature sum n dp dp^T/p^2, exact where p is linear in the nuisances; these are held in
-their ranges, in which p stays in [0, 1]. Between nodes: cubic Hermite, the slope is the partial one (envelope).
+their ranges, in which p stays in [0, 1]. Between nodes: cubic Hermite, the slope is the partial one (envelope), held
+between tangents and chord. The posterior takes the nuisances as a normal law cut at their ranges.
 Linear systems are eliminated by hand: batched library factorisations can hang (see gaussian/elimination.py). Down:
 `count_model`; up: `fidelity`.
 """
@@ -20,7 +21,7 @@ from scipy.stats import norm
 
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError
-from darkstate.records.count_model import CountModel
+from darkstate.records.count_model import FLOOR, CountModel
 
 VIEWS = {
     "joint": np.eye(3),
@@ -33,30 +34,30 @@ VIEWS = {
 UNENTANGLED = 0.5
 """Largest fidelity with chi_1 of separable states."""
 
-_FLOOR = 1e-12
-"""Least probability in a logarithm: a count where the model allows none costs 55 in the deviance, not infinity."""
-
 _REACH = 8.0
 """Half-width of the fine nodes around the best fidelity, in standard errors."""
 
 _FINE, _BETWEEN = 33, 24
 """Fine nodes, half a standard error apart, and points between two of them in integrals."""
 
-_NODE_STEPS, _FIRST, _BEST_STEPS = 3, 4, 8
-"""Newton steps per node, how often the first node is gone over, steps to the best fit."""
+_STEPS, _ENOUGH = 40, 1e-7
+"""Most Newton steps to a node or to the best fit, and the gain in deviance by another step that ends them."""
+
+_LENGTHS = 0.0, 1.0, 0.5, 0.1, 0.01
+"""Shares of a Newton step that are tried; the first: none of them is better."""
 
 _PIECES = 8, 32
 """Data sets worked on together, few or many; the last piece is filled up, so that two programs serve all numbers."""
 
 
 class Nodes(NamedTuple):
-    """Profile at given fidelities: deviance, its slope, best x = (fidelity, nuisances), log det of the curvature."""
+    """Profile at given fidelities: deviance, its slope, best x = (fidelity, nuisances), `log_volume` there."""
 
     fidelity: Any
     deviance: Any
     slope: Any
     x: Any
-    log_det: Any
+    log_volume: Any
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Profiles:
         best: fidelity and nuisances of the smallest deviance [d m]; deviance: there [d].
         information: of (fidelity, nuisances) expected at the best fit, calibrations included [d m m].
         unbounded: the fidelity if it were not confined to 0 to 1, by one Newton step from the best one [d].
-        residual: what another Newton step would still gain in deviance, the largest of all nodes [d].
+        lag: what another Newton step would still gain in deviance, by fidelity and nuisance, where it is most of all
+            nodes [d m].
     """
 
     nodes: Nodes
@@ -77,7 +79,12 @@ class Profiles:
     deviance: np.ndarray
     information: np.ndarray
     unbounded: np.ndarray
-    residual: np.ndarray
+    lag: np.ndarray
+
+    @property
+    def residual(self) -> np.ndarray:
+        """What another Newton step would still gain in deviance, the largest of all nodes [d]."""
+        return np.abs(self.lag.sum(1))
 
     @property
     def covariance(self) -> np.ndarray:
@@ -113,7 +120,7 @@ class Profiles:
         return np.where(above.any(1), high, f[:, 0])
 
     def posterior_bound(self, confidence: float) -> np.ndarray:
-        """Fidelity above which `confidence` of the posterior lies, prior flat on 0 to 1, nuisances by Laplace [d]."""
+        """Fidelity above which `confidence` of the posterior lies, prior flat on 0 to 1, nuisances integrated [d]."""
         points, density = self.posterior()
         mass = np.concatenate([np.zeros((len(points), 1)), np.cumsum((density[:, 1:] + density[:, :-1]), 1)], 1)
         return np.array([np.interp((1 - confidence) * m[-1], m, x) for m, x in zip(mass, points, strict=True)])
@@ -126,8 +133,8 @@ class Profiles:
         k = np.minimum((share * (f.shape[1] - 1)).astype(int), f.shape[1] - 2)
         shape = points.shape
         deviance = np.stack([_between(self.fine, np.full(shape[0], j), x) for j, x in zip(k, points.T, strict=True)], 1)
-        log_det = np.array([np.interp(x, a, b) for x, a, b in zip(points, f, self.fine.log_det, strict=True)])
-        log = -(deviance + log_det) / 2
+        volume = np.array([np.interp(x, a, b) for x, a, b in zip(points, f, self.fine.log_volume, strict=True)])
+        log = volume - deviance / 2
         return points, np.exp(log - log.max(1, keepdims=True))
 
 
@@ -192,11 +199,11 @@ def profiles(
         part = _profiles(model.probabilities, jnp.asarray(setting, float), tuple(a[chosen] for a in jobs), shared)
         found.append(part)
     joined = jax.tree.map(lambda *a: np.concatenate(a)[: len(n)], *found)
-    coarse, fine, best, deviance, expected, unbounded, residual = joined
+    coarse, fine, best, deviance, expected, unbounded, lag = joined
     if not np.isfinite(deviance).all():
         raise ArgumentError("Argument `model` gives probabilities that are no numbers; check its function.")
     kept = ~limits[-1]
-    return Profiles(Nodes(*coarse), Nodes(*fine), best, deviance, expected[:, kept][:, :, kept], unbounded, residual)
+    return Profiles(Nodes(*coarse), Nodes(*fine), best, deviance, expected[:, kept][:, :, kept], unbounded, lag)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -204,7 +211,7 @@ def _profiles(probabilities: Any, setting: Any, jobs: Any, shared: Any) -> Any:
     weight, low, high, hold, grid = shared
 
     def one(cells: Any, view: Any, centre: Any) -> Any:
-        start = jnp.clip(centre, low, high)
+        start = _inside(centre, low, high, hold)
         return _Fit(probabilities, setting, cells, view, start, centre, weight, low, high).everything(hold, grid)
 
     return jax.vmap(one)(*jobs)
@@ -224,7 +231,7 @@ class _Fit(NamedTuple):
     high: Any
 
     def p(self, x: Any) -> Any:
-        return jnp.maximum(self.probabilities(self.setting, x[0], x[1:]) @ self.view, _FLOOR)
+        return jnp.maximum(self.probabilities(self.setting, x[0], x[1:]) @ self.view, FLOOR)
 
     def deviance(self, x: Any) -> Any:
         total = self.n.sum(-1, keepdims=True)
@@ -239,7 +246,7 @@ class _Fit(NamedTuple):
             return p, p
 
         slope, p = jax.jacfwd(both, has_aux=True)(x)
-        p = jnp.maximum(p, _FLOOR)
+        p = jnp.maximum(p, FLOOR)
         prior = self.weight**2
         gradient = prior * (x - self.centre) - jnp.einsum("sc,scm->m", self.n / p, slope)
         observed = jnp.einsum("sc,scm,scn->mn", self.n / p**2, slope, slope) + jnp.diag(prior)
@@ -247,11 +254,10 @@ class _Fit(NamedTuple):
         expected = jnp.einsum("sc,scm,scn->mn", total / p, slope, slope) + jnp.diag(prior)
         return gradient, observed, expected
 
-    def move(self, x: Any, hold: Any, gradient: Any, curvature: Any) -> tuple[Any, Any, Any]:
-        """Newton step over what is free, the gain in deviance it promises, log det of the curvature there."""
+    def move(self, x: Any, hold: Any, gradient: Any, curvature: Any) -> Any:
+        """Newton step over what is free, kept in its ranges."""
         fixed = hold | self.stopped(x, gradient)
-        move, log_det = _solve(_masked(curvature, fixed), jnp.where(fixed, 0.0, -gradient))
-        gain = -(move * gradient).sum()
+        move = _solve(_masked(curvature, fixed), jnp.where(fixed, 0.0, -gradient))[0]
         beyond = jnp.zeros(len(x), bool)
         for _ in range(2):  # what would leave its range goes to the end of it, and the rest follows that
             beyond = beyond | (x + move < self.low) | (x + move > self.high)
@@ -259,52 +265,82 @@ class _Fit(NamedTuple):
             still = fixed | beyond
             rest = _solve(_masked(curvature, still), jnp.where(still, 0.0, -gradient - curvature @ end))[0]
             move = jnp.where(beyond, end, rest)
-        return move, gain, log_det
+        return move
 
     def stopped(self, x: Any, gradient: Any) -> Any:
         """Which of x are at an end of their range and would leave it."""
         return ((x <= self.low) & (gradient > 0)) | ((x >= self.high) & (gradient < 0))
 
-    def newton(self, x: Any, hold: Any, steps: int) -> tuple[Any, Any, Any, Any]:
-        """x after some steps, and `derivatives` there."""
+    def newton(self, x: Any, hold: Any) -> tuple[Any, Any, Any, Any, Any]:
+        """x of the least deviance, `derivatives` there, and the gain another step promises, by component [m]."""
 
-        def one(_: Any, state: Any) -> Any:
-            x, gradient, curvature, _ = state
-            move = self.move(x, hold, gradient, curvature)[0]
-            tried = jnp.clip(x + jnp.array([0.0, 1.0, 0.5, 0.1])[:, None] * move, self.low, self.high)
-            x = tried[jnp.argmin(jax.vmap(self.deviance)(tried))]
-            return x, *self.derivatives(x)
+        def one(state: Any) -> Any:
+            step, x, move, *_ = state
+            tried = jnp.clip(x + jnp.array(_LENGTHS)[:, None] * move, self.low, self.high)
+            chosen = jnp.argmin(jax.vmap(self.deviance)(tried))
+            x = tried[chosen]
+            derivatives = self.derivatives(x)
+            move = self.move(x, hold, *derivatives[:2])
+            return step + 1, x, move, (step == 0) | (chosen > 0), derivatives
 
-        unit = jnp.eye(len(x))
+        def more(state: Any) -> Any:
+            step, _, move, better, (gradient, *_) = state
+            return (step == 0) | (better & (step <= _STEPS) & (jnp.abs((move * gradient).sum()) > _ENOUGH))
+
         # the first round only finds the derivatives: written once, the program compiles in half the time
-        return jax.lax.fori_loop(0, steps + 1, one, (x, jnp.zeros(len(x)), unit, unit))
+        unit, none = jnp.eye(len(x)), jnp.zeros(len(x))
+        _, x, move, _, derivatives = jax.lax.while_loop(more, one, (0, x, none, jnp.array(True), (none, unit, unit)))
+        return x, *derivatives, -move * derivatives[0]
 
     def along(self, grid: Any, x: Any, hold: Any) -> tuple[Any, Any]:
-        """Nodes from the highest fidelity down, each starting where the one above ended; and the worst residual."""
+        """Nodes from the highest fidelity down, each starting where the one above ended; and the worst lag."""
         held = hold.at[0].set(True)
 
         def node(x: Any, f: Any) -> tuple[Any, Any]:
-            x, gradient, curvature, _ = self.newton(x.at[0].set(f), held, _NODE_STEPS)
-            _, gain, log_det = self.move(x, held, gradient, curvature)
-            return x, ((f, self.deviance(x), 2 * gradient[0], x, log_det), gain)
+            x, gradient, curvature, _, lag = self.newton(x.at[0].set(f), held)
+            volume = self.log_volume(x, held, gradient, curvature)
+            return x, ((f, self.deviance(x), 2 * gradient[0], x, volume), lag)
 
-        # the first node is the farthest from its start and is gone over several times
-        again = jnp.full(_FIRST - 1, grid[-1])
-        nodes, gain = jax.lax.scan(node, x, jnp.concatenate([grid, again]), reverse=True)[1]
-        return jax.tree.map(lambda a: a[: len(grid)], nodes), jnp.abs(gain[: len(grid)]).max()
+        nodes, lag = jax.lax.scan(node, x, grid, reverse=True)[1]
+        return nodes, _worst(lag)
+
+    def log_volume(self, x: Any, hold: Any, gradient: Any, curvature: Any) -> Any:
+        """Log of the integral over the nuisances, relative to the integrand at x, in units of sqrt(2 pi) each.
+
+        Laplace's, -log det/2, times the share of each normal law that lies in the range of its nuisance: 1 inside, 1/2
+        for a maximum at an end, less where the range cuts a slope. All vary smoothly while a nuisance reaches its end.
+        """
+        covariance, log_det = _inverse(_masked(curvature, hold))
+        size = jnp.sqrt(jnp.diag(covariance))
+        slope = jnp.where(hold, 0.0, gradient) * size
+        low, high = (self.low - x) / size + slope, (self.high - x) / size + slope
+        share = jnp.where(hold, 0.0, slope**2 / 2 + _log_share(low, high))
+        return share.sum() - log_det / 2
 
     def everything(self, hold: Any, grid: Any) -> Any:
         """What `Profiles` holds."""
-        nodes, worst = self.along(grid, self.start, hold)
-        x, gradient, observed, expected = self.newton(nodes[3][jnp.argmin(nodes[1])], hold, _BEST_STEPS)
+        nodes, lag = self.along(grid, self.start, hold)
+        start = _inside(nodes[3][jnp.argmin(nodes[1])], self.low, self.high, hold)
+        x, gradient, observed, expected, last = self.newton(start, hold)
         unit = jnp.zeros(len(x)).at[0].set(1.0)
         fixed = (hold | self.stopped(x, gradient)).at[0].set(False)
         variance = _solve(_masked(observed, fixed), unit)[0][0]
         spread = jnp.sqrt(jnp.maximum(variance, _solve(_masked(expected, hold), unit)[0][0]))
         low, high = (jnp.clip(x[0] + sign * _REACH * spread, 0, 1) for sign in (-1, 1))
-        fine, fine_worst = self.along(low + (high - low) * jnp.linspace(0, 1, _FINE), x, hold)
-        gain = jnp.maximum(jnp.maximum(worst, fine_worst), jnp.abs(self.move(x, hold, gradient, observed)[1]))
-        return nodes, fine, x, self.deviance(x), expected, x[0] - variance * gradient[0], gain
+        fine, fine_lag = self.along(low + (high - low) * jnp.linspace(0, 1, _FINE), x, hold)
+        lag = _worst(jnp.stack([lag, fine_lag, last]))
+        return nodes, fine, x, self.deviance(x), expected, x[0] - variance * gradient[0], lag
+
+
+def _inside(x: Any, low: Any, high: Any, hold: Any) -> Any:
+    """x a little inside its ranges: at an end a probability may be 0 where counts are, and no step is better there."""
+    margin = jnp.where(hold, 0.0, 1e-6)
+    return jnp.clip(x, low + margin, high - margin)
+
+
+def _worst(lag: Any) -> Any:
+    """Of promised gains by component [n m], those with the largest sum [m]."""
+    return lag[jnp.argmax(jnp.abs(lag.sum(-1)))]
 
 
 def _masked(curvature: Any, fixed: Any) -> Any:
@@ -325,6 +361,19 @@ def _solve(matrix: Any, right: Any) -> tuple[Any, Any]:
     return both[:, -1], log_det
 
 
+def _inverse(matrix: Any) -> tuple[Any, Any]:
+    """Inverse [m m] and log det, positive definite."""
+    columns, log_det = jax.vmap(partial(_solve, matrix))(jnp.eye(len(matrix)))
+    return columns, log_det[0]
+
+
+def _log_share(low: Any, high: Any) -> Any:
+    """Log of the share of the standard normal law from low to high, without the difference of two numbers near 1."""
+    low, high = jnp.where(low > 0, -high, low), jnp.where(low > 0, -low, high)
+    below, within = jax.scipy.special.log_ndtr(low), jax.scipy.special.log_ndtr(high)
+    return within + jnp.log1p(-jnp.exp(below - within))
+
+
 def _between(nodes: Nodes, k: np.ndarray, fidelity: np.ndarray) -> np.ndarray:
     """Deviance [d] at a fidelity [d] between nodes k and k + 1 [d], by the cubic through values and slopes."""
     rows, last = np.arange(len(k)), nodes.fidelity.shape[1] - 1
@@ -334,4 +383,8 @@ def _between(nodes: Nodes, k: np.ndarray, fidelity: np.ndarray) -> np.ndarray:
     t = (fidelity - f[rows, k]) / h
     a, b = y[rows, k], y[rows, after]
     c, e = s[rows, k] * h, s[rows, after] * h
-    return a + t * c + t**2 * (3 * (b - a) - 2 * c - e) + t**3 * (2 * (a - b) + c + e)
+    cubic = a + t * c + t**2 * (3 * (b - a) - 2 * c - e) + t**3 * (2 * (a - b) + c + e)
+    # a convex curve lies above its tangents and below its chords; a cubic does not where the slope at one end is huge,
+    # as it is where counts are that the model all but forbids
+    convex = (c <= b - a) & (b - a <= e)
+    return np.where(convex, np.clip(cubic, np.maximum(a + t * c, b - (1 - t) * e), a + t * (b - a)), cubic)

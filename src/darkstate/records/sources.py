@@ -30,6 +30,22 @@ def probe(path: Path, job: dict[str, Any]) -> dict[str, Any]:
     return {"attributes": [e["name"][1:] for e in listing["attributes"] if e["name"].startswith("@")]}
 
 
+def table(path: Path, job: dict[str, Any]) -> dict[str, Any]:
+    """Some variables of a count table that have the axes of its counts, as `xarray.Dataset.from_dict` takes them."""
+    import h5netcdf
+
+    if "darkstate_counts" not in probe(path, job)["attributes"]:
+        raise refuse(path, "is no count table of darkstate; write one with save_counts")
+    with h5netcdf.File(path, "r", decode_vlen_strings=True) as book:
+        axes = set(book.variables["counts"].dimensions) if "counts" in book.variables else set()
+        found = {name: book.variables[name] for name in job["names"] if name in book.variables}
+        return {
+            name: {"dims": one.dimensions, "data": np.asarray(one[...]).tolist()}
+            for name, one in found.items()
+            if axes.issuperset(one.dimensions)
+        }
+
+
 def survey(path: Path, job: dict[str, Any]) -> dict[str, Any]:
     """The format, and every array and attribute."""
     book = opened(path)
@@ -139,4 +155,9 @@ def _rate(book: Any, job: dict[str, Any]) -> float:
     return float(job["ticks_per_second"] / mean)
 
 
-TASKS: dict[str, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {"probe": probe, "survey": survey, "copy": copy}
+TASKS: dict[str, Callable[[Path, dict[str, Any]], dict[str, Any]]] = {
+    "probe": probe,
+    "table": table,
+    "survey": survey,
+    "copy": copy,
+}

@@ -19,23 +19,34 @@ from scipy.stats import chi2 as chi2_law
 
 from darkstate import provenance
 from darkstate.atoms.hyperfine import breit_rabi_hz
-from darkstate.backend import jax, jnp
-from darkstate.errors import InputError
+from darkstate.backend import jax
+from darkstate.errors import InputError, Outcome
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.tweezer_pair import SPIN, TweezerPair
 from darkstate.experiments.values import with_values
 from darkstate.pair.detection import count_probabilities
-from darkstate.pair.kinetic import kinetic_states
+from darkstate.pair.imperfections import Imperfections
 from darkstate.pair.sequence import ramsey_pair, ramsey_probability
 from darkstate.records.comparisons import RamseyFit, TwoSample, fit_ramsey, two_sample
+from darkstate.records.count_csv import SETTINGS
+from darkstate.records.count_model import CountModel
 from darkstate.records.counts import check_counts, group_of
-from darkstate.records.fidelity import FidelityFit, fit_fidelity
+from darkstate.records.fidelity import ACCEPTED, FidelityFit, fit_fidelity
 from darkstate.records.inelastic import Exclusion, exclude_unentangled
-from darkstate.report.counting import CONTROL, count_model, only_pairs, probabilities
+from darkstate.report.counting import DESTRUCTION, count_model, only_pairs, with_populations
+from darkstate.report.text import in_words
+from darkstate.solve.evolve import evolve
 from darkstate.storage import write_atomic
 
 ALL = "all"
 """Name of the only group of counts that are not interleaved."""
+
+
+_IF = "if the inelastic loss is right"
+"""What every fidelity from all counts rests on."""
+
+_FAR = 10
+"""Detunings beyond this many times ramsey.span look like another unit."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ class SectorCourse:
 
     Args:
         times: [t; s]; share: most likely [t]; error: its standard errors [t]; expected: of the kinetic model [t];
-        chi2, p_value: of the distance of both, errors of the lab file not counted.
+        chi2, p_value: of the distance of both, errors of the lab file not counted; outcome: of the kinetic model.
     """
 
     times: np.ndarray
@@ -53,13 +64,17 @@ class SectorCourse:
     expected: np.ndarray
     chi2: float
     p_value: float
+    outcome: Outcome = Outcome.ok
 
     def __str__(self) -> str:
         lines = [f"{'t (ms)':>8}{'in m=+-1':>10}{'error':>8}{'model':>8}   share of all pairs"]
         for row in zip(1e3 * self.times, self.share, self.error, self.expected, strict=True):
             lines.append(f"{row[0]:8.3f}{row[1]:10.4f}{row[2]:8.4f}{row[3]:8.4f}")
-        end = f"kinetic model: chi2 = {self.chi2:.1f} for {len(self.times)} times, p = {self.p_value:.2g}"
-        return "\n".join([*lines, f"{end}; errors of the lab file not counted"])
+        end = f"kinetic model: chi2 = {self.chi2:.1f}, {2 * len(self.times)} degrees of freedom"
+        lines.append(f"{end}, p = {self.p_value:.2g}; errors of the lab file not counted")
+        if self.outcome is not Outcome.ok:
+            lines.append(f"kinetic model: {in_words(self.outcome)}")
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,8 +85,8 @@ class CountResult:
         lab: the lab file; data: the counts; fits: by group, from 2 atoms against fewer, which inelastic losses do not
             disturb; from all counts where those do not tell. joint: by group, from all counts, if not the same, which
             takes the inelastic loss for one number; refusals: by group, why 2 atoms against fewer do not tell.
-        exclusion: every inelastic loss, of the control or only group;
-        compared: both groups; ramsey: the fringe; course: P_s over time.
+        unknown: by group, why no counts tell the fidelity; exclusions: by group, every inelastic loss.
+        compared: the counts of both groups; ramsey: the fringe; course: P_s over time; notes: what else to know.
     """
 
     lab: Lab
@@ -79,32 +94,46 @@ class CountResult:
     fits: dict[str, FidelityFit] = field(default_factory=dict)
     joint: dict[str, FidelityFit] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
-    exclusion: Exclusion | None = None
+    unknown: dict[str, str] = field(default_factory=dict)
+    exclusions: dict[str, Exclusion] = field(default_factory=dict)
     compared: TwoSample | None = None
     ramsey: RamseyFit | None = None
     course: SectorCourse | None = None
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         parts = []
         if self.ramsey is not None:
             parts.append(f"fringe of one atom left, offset + contrast x chi_1:\n{self.ramsey}")
-        for name, fit in self.fits.items():
+        for name in (*self.fits, *self.unknown):
             title = "" if name == ALL else f"group {name}\n"
-            also = f"\nn2 alone: {self.refusals[name]}" if name in self.refusals else ""
-            if name in self.joint:
-                other = self.joint[name]
-                also = (
-                    f"\nF = {other.fidelity:.3f} +- {other.error:.3f} from all counts, if the inelastic loss is right; "
-                )
-                also += other.verdict
-            parts.append(f"{title}{fit}{also}")
+            parts.append(f"{title}{self._group(name)}")
         if self.compared is not None:
-            parts.append(f"both groups compared: {self.compared}")
-        if self.exclusion is not None:
-            parts.append(f"every inelastic loss per m of both atoms, calibrations held\n{self.exclusion}")
+            parts.append(f"counts of both groups compared, not their fidelities: {self.compared}")
+        for name, found in self.exclusions.items():
+            title = "" if name == ALL else f"group {name}, "
+            parts.append(f"{title}every inelastic loss per m of both atoms\n{found}")
         if self.course is not None:
             parts.append(str(self.course))
+        parts += [f"note: {text}" for text in self.notes]
         return "\n\n".join(parts)
+
+    def _group(self, name: str) -> str:
+        if name in self.unknown:
+            return f"no fidelity: {self.unknown[name]}"
+        fit = self.fits[name]
+        table = str(fit).removesuffix(fit.verdict)
+        if name in self.refusals:
+            return f"{table}verdict (all counts, {_IF}): {fit.verdict}\nn2 alone: {self.refusals[name]}"
+        other = self.joint[name]
+        lines = [
+            f"{table}verdict (n2): {fit.verdict}",
+            f"all counts, {_IF}: F = {other.fidelity:.3f} +- {other.error:.3f}, {other.verdict}",
+        ]
+        best = other.agreement("best").p_value
+        if best <= ACCEPTED < fit.agreement("best").p_value:
+            lines.append(f"caution: n0 and n1 do not fit (p = {best:.1g}); what is wrong there may disturb n2 too")
+        return "\n".join(lines)
 
     def to_dataset(self) -> xr.Dataset:
         """Labelled dataset: the counts, and F with bounds and chi-squared against F by group, the fringe, or P_s(t)."""
@@ -157,15 +186,15 @@ def reconstruct_counts(lab: Lab, data: xr.Dataset, *, inelastic: bool = False, c
 
     Args:
         lab: of the experiment tweezer_pair; data: from `read_counts` or `simulate_counts`.
-        inelastic: whether to search every table of inelastic losses as well, for the group "control" or the only one,
-            which takes some seconds; confidence: of the bounds.
+        inelastic: whether to search every table of inelastic losses as well, for every group but "destruction", which
+            takes some seconds each; confidence: of the bounds.
 
     Returns:
         A `CountResult`; print it. Separable pairs have F <= 1/2.
 
     Raises:
-        InputError: another experiment, a table that does not fit it, or counts that do not tell the fidelity, with the
-            reason.
+        InputError: another experiment, a table that does not fit it, groups that are not told apart here, or counts
+            that do not tell the fidelity of any group, with the reason.
 
     Example:
         >>> import darkstate as ds
@@ -177,27 +206,71 @@ def reconstruct_counts(lab: Lab, data: xr.Dataset, *, inelastic: bool = False, c
         0.32 +- 0.01, model 0.33
     """
     e, setting = only_pairs(lab), check_counts(data)
+    names = sorted(set(data.group.values.tolist())) if "group" in data.coords else []
+    _refuse(setting, names, inelastic)
+    _check_units(e, setting, data)
     if setting == "time":
         return CountResult(lab, data, course=sector_course(e, data))
-    model = count_model(lab, setting)
-    names = sorted(set(data.group.values.tolist())) if "group" in data.coords else []
     parts = {name: group_of(data, name) for name in names} or {ALL: data}
-    fits = {name: fit_fidelity(part, model, confidence=confidence) for name, part in parts.items()}
-    joint, refusals = {}, {}
+    fits, joint, refusals, unknown = {}, {}, {}, {}
     for name, part in parts.items():
+        model = count_model(lab, setting, destroyed=name == DESTRUCTION)
+        try:
+            fits[name] = fit_fidelity(part, model, confidence=confidence)
+        except InputError as refusal:
+            unknown[name] = str(refusal)
+            continue
         try:
             alone = fit_fidelity(part, model, use="two_atoms", confidence=confidence)
         except InputError as refusal:
             refusals[name] = str(refusal)
         else:
             joint[name], fits[name] = fits[name], alone
+    if not fits and setting != "detuning_hz":
+        raise InputError([text if name == ALL else f"group {name}: {text}" for name, text in unknown.items()])
     ramsey = fit_ramsey(data, _fringe(e), hz_per_tesla=line_shift(e)) if setting == "detuning_hz" else None
-    chosen = CONTROL if CONTROL in parts else ALL
-    exclusion = None
-    if inelastic and chosen in parts and ramsey is None:
-        exclusion = exclude_unentangled(parts[chosen], _by_table(e, setting, fits[chosen]))
-    compared = two_sample(*parts.values()) if len(parts) == 2 else None
-    return CountResult(lab, data, fits, joint, refusals, exclusion, compared, ramsey)
+    exclusions = {}
+    if inelastic:
+        any_loss = _without(count_model(lab, setting), "detection.inelastic")  # the table takes its place
+        for name in [name for name in fits if name != DESTRUCTION]:
+            exclusions[name] = exclude_unentangled(parts[name], _by_table(e, setting, any_loss.names), any_loss)
+    compared, notes = None, []
+    if len(parts) == 2:
+        try:
+            compared = two_sample(*parts.values())
+        except InputError as refusal:
+            notes.append(f"both groups are not compared: {refusal}")
+    return CountResult(lab, data, fits, joint, refusals, unknown, exclusions, compared, ramsey, notes=tuple(notes))
+
+
+def _check_units(e: TweezerPair, setting: str, data: xr.Dataset) -> None:
+    """Raise on settings that look like another unit."""
+    most = float(np.abs(data[setting].values).max())
+    if setting == "tau" and most > 2 * e.raman.pi_time:
+        text = f"tau = {1e6 * most:.4g} us is a pulse of area {most / e.raman.pi_time:.3g} pi, at most 2 pi is allowed"
+        raise InputError([f"{text}; check raman.pi_time, and whether tau_us is in us"])
+    if setting == "detuning_hz" and most > _FAR * e.ramsey.span:
+        text = f"detunings reach {most / 1e3:.4g} kHz, ramsey.span is {e.ramsey.span / 1e3:.4g} kHz"
+        raise InputError([f"{text}; is detuning_khz in kHz? If it is, raise ramsey.span"])
+
+
+def _refuse(setting: str, names: list[str], inelastic: bool) -> None:
+    """Raise on what would be left out in silence."""
+    column, listed = SETTINGS[setting][0], ", ".join(names)
+    pulse_areas = setting in ("theta", "tau")
+    if len(names) > 1 and not pulse_areas:
+        text = f"counts against {column} are not told apart by group, but the table has {listed}"
+        raise InputError([f"{text}; give one table per group"])
+    if len(names) > 2:
+        raise InputError([f"the table has {len(names)} groups, {listed}, but two are compared; give two at a time"])
+    if inelastic and not pulse_areas:
+        text = f"inelastic losses are searched with pulse areas, but this table has {column}"
+        raise InputError([f"{text}; leave the search out"])
+    if inelastic and names == [DESTRUCTION]:
+        text = (
+            f"inelastic losses are searched in counts before a destruction, but there is only the group {DESTRUCTION}"
+        )
+        raise InputError([f"{text}; leave the search out"])
 
 
 def sector_course(e: TweezerPair, data: xr.Dataset) -> SectorCourse:
@@ -225,15 +298,24 @@ def sector_course(e: TweezerPair, data: xr.Dataset) -> SectorCourse:
         p = np.maximum(none + at[:, None] * slope, 1e-12)
         return 1 / np.sqrt(shots * (slope**2 / p).sum(1))
 
-    expected = np.asarray(_expected_share(e, jnp.asarray(times)))
-    p = probabilities(e, "time", jnp.asarray(times), 1.0)
-    wanted = shots[:, None] * np.maximum(np.asarray(p), 1e-12)
+    model, outcome = _kinetic(e, times)
+    p = np.asarray(count_probabilities(np.zeros(len(times)), 1.0, model))
+    wanted = shots[:, None] * np.maximum(p, 1e-12)
     chi2 = float(((counts - wanted) ** 2 / wanted).sum())
-    return SectorCourse(times, share, error(share), expected, chi2, float(chi2_law.sf(chi2, 2 * len(times))))
+    expected, chance = np.asarray(model.sector), float(chi2_law.sf(chi2, 2 * len(times)))
+    return SectorCourse(times, share, error(share), expected, chi2, chance, outcome)
 
 
-def _expected_share(e: TweezerPair, times: Any) -> Any:
-    return e.prepared_pairs * jnp.diagonal(kinetic_states(e.pair(), times), axis1=-2, axis2=-1).real[:, 1]
+def _kinetic(e: TweezerPair, times: np.ndarray) -> tuple[Imperfections, Outcome]:
+    """Shares that the kinetic model has at times in any order, and what it rests on."""
+    once, place = np.unique(times, return_inverse=True)
+    solution = evolve(e.pair(), once, throw=False)
+    outcome = Outcome(int(np.max(np.asarray(solution.outcome))))
+    populations = np.asarray(solution.state.populations)
+    if outcome > Outcome.outside_validity or not np.isfinite(populations).all():
+        text = f"the kinetic model cannot be followed to the longest time of the table, {times.max():g} s"
+        raise InputError([f"{text} ({outcome.name}); check the times, or lower atoms.collision_field"])
+    return with_populations(e, populations[place]), outcome
 
 
 def line_shift(e: TweezerPair) -> float:
@@ -254,12 +336,21 @@ def _fringe(e: TweezerPair) -> Any:
     return curve
 
 
-def _by_table(e: TweezerPair, setting: str, fit: FidelityFit) -> Any:
-    """Probabilities by settings, fidelity and table of inelastic losses; other calibrations as the counts fit them."""
-    fitted = with_values(e, {c.name: c.fitted for c in fit.calibrations})
+def _without(model: CountModel, name: str) -> CountModel:
+    """Nuisances and exact numbers of a model but one; its own probabilities still take all."""
+    kept = [k for k, known in enumerate(model.names) if known != name]
+    values, sigmas = tuple(model.values[k] for k in kept), tuple(model.sigmas[k] for k in kept)
+    ranges = tuple(model.bounds[k] for k in kept)
+    names, exact = tuple(model.names[k] for k in kept), tuple(n for n in model.exact if n != name)
+    return CountModel(model.probabilities, names, values, sigmas, ranges, model.setting, exact)
 
-    def at(values: Any, fidelity: Any, table: Any) -> Any:
-        area = values if setting == "theta" else np.pi * values / fitted.raman.pi_time
-        return count_probabilities(area, fidelity, fitted.detection, inelastic=table)
+
+def _by_table(e: TweezerPair, setting: str, names: tuple[str, ...]) -> Any:
+    """Probabilities by settings, fidelity, nuisances of these names and table of inelastic losses."""
+
+    def at(values: Any, fidelity: Any, nuisances: Any, table: Any) -> Any:
+        lab = with_values(e, dict(zip(names, nuisances, strict=True)))
+        area = values if setting == "theta" else np.pi * values / lab.raman.pi_time
+        return count_probabilities(area, fidelity, lab.detection, inelastic=table)
 
     return at

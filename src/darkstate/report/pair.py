@@ -2,7 +2,7 @@
 
 lab file -> AtomPair -> kinetic model -> P_0, P_1, P_2 (t) -> fidelity, Fisher information -> counts, expected error
 
-Uncertainties in the lab file are carried through by exact gradients, to first order.
+Uncertainties in the lab file are carried through by Monte Carlo, see `pair_spread`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from darkstate import provenance
-from darkstate.backend import jax, jnp
 from darkstate.errors import Outcome
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.tweezer_pair import TweezerPair
-from darkstate.experiments.values import value_at, with_values
 from darkstate.pair.kinetic import kinetic_states
 from darkstate.pair.sequence import gradient_mixing
 from darkstate.pair.state import PairState, scrambled, symmetric_state
+from darkstate.report.pair_spread import SEED, Spread, late_mean, spread
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure
 from darkstate.solve.evolve import evolve
 from darkstate.solve.solution import Solution
@@ -34,6 +33,9 @@ from darkstate.witness.value import WitnessValue
 if TYPE_CHECKING:
     import xarray as xr
 
+FEWEST = 1e-6
+"""Share of prepared pairs in m = +-1 below which their fidelity is no statement about anything."""
+
 LABELS = (r"$|0,0\rangle$", r"$|\chi_1\rangle$", r"$|\chi_2\rangle$")
 """The populations as legends name them."""
 
@@ -44,18 +46,33 @@ class PairPrediction:
 
     Args:
         lab: the lab file; solution: time evolution of the spin state of a pair with both atoms prepared.
-        populations: P_|m| of |00>, chi_1, chi_2 [t 3]; error: its standard uncertainty [t 3], or None; contact: the
-            same without effective range [t 3]; shares: part of the error of P_1 at the end by each uncertain number.
+        populations: P_|m| of |00>, chi_1, chi_2 with the nominal numbers [t 3]; contact: the same without effective
+            range [t 3]; spread: what the uncertain numbers leave open, or None.
         destroyed: the state at the end after the destruction, or None.
     """
 
     lab: Lab
     solution: Solution
     populations: np.ndarray
-    error: np.ndarray | None
     contact: np.ndarray
-    shares: dict[str, float]
+    spread: Spread | None
     destroyed: PairState | None
+
+    @property
+    def error(self) -> np.ndarray | None:
+        """Standard uncertainty of the populations, half of their spread from 16 to 84 % [t 3], or None."""
+        return None if self.spread is None else self.spread.error
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Uncertainty of P_1 at the end by each uncertain number alone, largest first."""
+        return {} if self.spread is None else self.spread.shares
+
+    @property
+    def late(self) -> WitnessValue:
+        """Mean of P_1 over the last fifth of the time, with its uncertainty."""
+        error = None if self.spread is None else self.spread.late
+        return WitnessValue(float(late_mean(self.populations[:, 1])), error)
 
     @property
     def times(self) -> np.ndarray:
@@ -72,6 +89,11 @@ class PairPrediction:
         """The state of a prepared pair at the end."""
         return PairState(self.solution.state.matrix[-1])
 
+    @property
+    def empty(self) -> bool:
+        """Whether the end leaves no pairs in m = +-1 to speak of."""
+        return not self.populations[-1, 1] >= FEWEST
+
     @cached_property
     def fidelity(self) -> WitnessValue:
         """Fidelity with chi_1 of the pairs in m = +-1, at the end."""
@@ -80,14 +102,8 @@ class PairPrediction:
     @property
     def sector(self) -> WitnessValue:
         """Share of all pairs in m = +-1 at the end, misprepared pairs included, with its uncertainty."""
-        e = self.lab.experiment
-        value = float(e.prepared_pairs) * self.populations[-1, 1]
-        if self.error is None:
-            return WitnessValue(value)
-        parts = [float(e.prepared_pairs) * share for share in self.shares.values()]
-        sigma = self.lab.uncertainties.get("detection.preparation", 0.0)
-        parts.append(2 * float(e.detection.preparation) * sigma * self.populations[-1, 1])
-        return WitnessValue(value, float(np.linalg.norm(parts)))
+        value = float(self.lab.experiment.prepared_pairs) * self.populations[-1, 1]
+        return WitnessValue(value, None if self.spread is None else self.spread.sector)
 
     @cached_property
     def fisher(self) -> tuple[float, float]:
@@ -97,11 +113,17 @@ class PairPrediction:
 
     @property
     def verdict(self) -> str:
-        """One sentence; a bad outcome gives no verdict."""
+        """One sentence; a bad outcome, or no pairs to speak of, gives no verdict."""
         if self.outcome is not Outcome.ok:
             return f"no verdict ({self.outcome.name})"
-        value = float(self.fidelity.value)
-        return f"{self.fidelity.verdict}: F = {value:.4f} of the pairs in m = +-1, separable states have F <= 1/2"
+        if self.empty:
+            share = self.populations[-1, 1]
+            return f"no verdict: P_1 = {share:.1g} at the end, there are no pairs in m = +-1 whose entanglement counts"
+        value = physical_fidelity(self.state)
+        return (
+            f"{self.fidelity.verdict} by symmetry: F = {value:.4f} of the pairs in m = +-1, q^2 P_1 = "
+            f"{float(self.sector.value):.3g} of all; separable states have F <= 1/2"
+        )
 
     def __str__(self) -> str:
         from darkstate.report.pair_table import table
@@ -118,8 +140,8 @@ class PairPrediction:
             values = self.populations[:, k]
             ax.plot(t, values, DASHES[0], color=COLOURS[k], label=label)
             ax.plot(t, self.contact[:, k], DASHES[2], color=COLOURS[k])
-            if self.error is not None:
-                band = values - self.error[:, k], values + self.error[:, k]
+            if self.spread is not None:
+                band = self.spread.low[:, k], self.spread.high[:, k]
                 ax.fill_between(t, *band, color=COLOURS[k], alpha=0.25, linewidth=0)
         ax.plot([], [], DASHES[2], color="0.3", label="no effective range")
         ax.set(xlim=(t[0], t[-1]), ylim=(0, 1), xlabel="collision time t (ms)", ylabel="population of prepared pairs")
@@ -134,6 +156,8 @@ class PairPrediction:
             **provenance.attrs(source=lab.path, lab_digest=lab.digest, case=lab.case, overrides=lab.overrides),
             "method": "kinetic model",
         }
+        if self.spread is not None:
+            data.attrs["seed"] = SEED
         return data
 
     def save(self, folder: str | Path) -> list[Path]:
@@ -166,19 +190,26 @@ def predict_pair(lab: Lab) -> PairPrediction:
         >>> print(f"P_1 = {p.populations[-1, 1]:.4f}, F = {p.fidelity.value:.4f}")
         P_1 = 0.3796, F = 1.0000
     """
-    e, keys = lab.experiment, tuple(lab.uncertainties)
+    e = lab.experiment
     times = np.linspace(0.0, e.collisions.duration, e.collisions.points)
     solution = evolve(e.pair(), times, throw=False)
-    error, shares = None, {}
-    if keys:
-        slopes = np.asarray(_slopes(e, keys, jnp.array([value_at(e, k) for k in keys]), jnp.linspace(0, 1, len(times))))
-        parts = slopes * np.array([lab.uncertainties[k] for k in keys])
-        error = np.sqrt((parts**2).sum(-1))
-        reached = {k: float(x) for k, x in zip(keys, abs(parts[-1, 1]), strict=True) if x}
-        shares = dict(sorted(reached.items(), key=lambda pair: -pair[1]))
     destroyed = None if e.destruction is None else destroyed_state(e, PairState(solution.state.matrix[-1]))
-    contact = np.asarray(_populations(e, jnp.asarray(times), 0.0))
-    return PairPrediction(lab, solution, np.asarray(solution.state.populations), error, contact, shares, destroyed)
+    populations = contact = np.asarray(solution.state.populations)
+    if e.collisions.mean_length:
+        contact = np.asarray(evolve(e.pair(mean_length=0.0), times, throw=False).state.populations)
+    return PairPrediction(lab, solution, populations, contact, spread(e, lab.uncertainties), destroyed)
+
+
+def physical_fidelity(state: PairState) -> float:
+    """Fidelity with chi_1 without what rounding puts above 1; 1 where there are no pairs, as symmetry has it.
+
+    Example:
+        >>> from darkstate.backend import jnp
+        >>> physical_fidelity(symmetric_state(jnp.diag(jnp.array([1.0, 0.0, 0.0]))))
+        1.0
+    """
+    found = float(state.fidelity)
+    return 1.0 if np.isnan(found) else min(1.0, found)
 
 
 def destroyed_state(e: TweezerPair, state: PairState) -> PairState:
@@ -204,22 +235,3 @@ def final_state(e: TweezerPair, *, mean_length: Any = None) -> PairState:
         e: the experiment; mean_length: [m] in place of that of the lab file.
     """
     return symmetric_state(kinetic_states(e.pair(mean_length=mean_length), e.collisions.duration))
-
-
-@jax.jit
-def _populations(e: TweezerPair, times: Any, mean_length: Any) -> Any:
-    return jnp.diagonal(kinetic_states(e.pair(mean_length=mean_length), times), axis1=-2, axis2=-1).real
-
-
-def _slopes(e: TweezerPair, keys: tuple[str, ...], values: Any, shares: Any) -> Any:
-    """d P/d(parameter) for every uncertain number, at shares of the duration [t 3 k]."""
-
-    @jax.jit
-    def slopes(values: Any) -> Any:
-        def populations(v: Any) -> Any:
-            changed = with_values(e, dict(zip(keys, v, strict=True)))
-            return _populations(changed, shares * changed.collisions.duration, changed.collisions.mean_length)
-
-        return jax.jacfwd(populations)(values)
-
-    return slopes(values)

@@ -5,7 +5,7 @@ Up: `pair` prints and saves what this file makes of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,13 +15,12 @@ from darkstate.pair.detection import count_probabilities
 from darkstate.pair.kinetic import collision_rate
 from darkstate.pair.motion import contact_fraction
 from darkstate.report.counting import raman_error
+from darkstate.report.pair import PairPrediction, gradient_flip, physical_fidelity
+from darkstate.report.pair_spread import LATE
 from darkstate.report.text import headline, in_words, with_error
 from darkstate.units import format_si
 from darkstate.witness.fisher import gain
 from darkstate.witness.spin_pair import fidelity, negativity, sector_concurrence
-
-if TYPE_CHECKING:
-    from darkstate.report.pair import PairPrediction
 
 AREAS = {"0": 0.0, "pi/2": np.pi / 2, "pi": np.pi}
 """Pulse areas whose counts the table shows."""
@@ -46,7 +45,7 @@ def table(p: PairPrediction) -> str:
     if p.shares:
         whole = float(np.linalg.norm(list(p.shares.values())))
         said = ", ".join(f"{v:.4f} from {k}" for k, v in p.shares.items() if v > MATTERS * whole)
-        rows.append(("uncertainty", f"of P_1: {said}; what has no error in the lab file is taken as exact"))
+        rows.append(("uncertainty", f"of P_1: {said}, each alone; what has no error in the lab file is taken as exact"))
     rows += [("warning", text) for text in e.warnings()]
     width = max(len(name) for name, _ in rows)
     return "\n".join([headline(lab), *(f"  {name:<{width}}  {text}" for name, text in rows), f"  {p.verdict}"])
@@ -60,20 +59,31 @@ def _populations(p: PairPrediction) -> list[tuple[str, str]]:
     total, into = (format_si(float(x), "1/s", digits=4) for x in (rate.total, rate.into[1]))
     shown = " ".join(f"{x:.4f}" for x in p.populations[-1])
     contact = " ".join(f"{x:.4f}" for x in p.contact[-1])
-    error = "" if p.error is None else f" +- {p.error[-1, 1]:.4f} (P_1)"
+    error = "" if p.spread is None else f" +- {p.spread.error[-1, 1]:.4f} (P_1)"
+    rows = [
+        ("collisions", f"{total} per pair, {into} of them into chi_1"),
+        (f"after {end}", f"P_0 P_1 P_2 = {shown}{error} of prepared pairs"),
+    ]
+    if p.spread is not None:
+        median, half = p.spread.median[-1, 1], p.spread.error[-1, 1]
+        if abs(median - p.populations[-1, 1]) > half / 3:
+            rows.append(("", f"median over the uncertain numbers P_1 = {median:.4f}"))
+    if ranged:
+        rows.append(("", f"without effective range {contact}"))
+    late = format_si(LATE * e.collisions.duration, "s", digits=4)
+    rows.append(("", f"mean over the last {late} P_1 = {with_error(p.late)}"))
     measured = p.lab.uncertainties.get("detection.sector", 0.0)
     apart = float(p.sector.value) - float(e.detection.sector)
     sigma = float(np.hypot(p.sector.uncertainty or 0.0, measured))
     distance = f", {abs(apart) / sigma:.1f} standard errors apart" if sigma else f", {abs(apart):.4f} apart"
-    return [
-        ("collisions", f"{total} per pair, {into} of them into chi_1"),
-        (f"after {end}", f"P_0 P_1 P_2 = {shown}{error} of prepared pairs"),
-        *([("", f"without effective range {contact}")] if ranged else []),
-        ("in m = +-1", f"{with_error(p.sector)} of all pairs; detection.sector = {e.detection.sector:.4g}{distance}"),
-    ]
+    given = f"detection.sector = {e.detection.sector:.4g}{distance}"
+    text = f"q^2 P_1 = {with_error(p.sector)} of all pairs, misprepared ones too; {given}"
+    return [*rows, ("in m = +-1", text)]
 
 
 def _entanglement(p: PairPrediction) -> list[tuple[str, str]]:
+    if p.empty:
+        return [("entanglement", "none to speak of: no pairs in m = +-1")]
     concurrence, all_m = float(sector_concurrence(p.state)), float(negativity(p.state))
     coherences = float(np.max(np.abs(np.asarray(p.state.coherences))))
     every, selected = p.fisher
@@ -91,8 +101,6 @@ def _entanglement(p: PairPrediction) -> list[tuple[str, str]]:
         ),
     ]
     if p.destroyed is not None:
-        from darkstate.report.pair import gradient_flip
-
         found = fidelity(p.destroyed)
         flip = float(gradient_flip(p.lab.experiment))
         text = (
@@ -105,7 +113,7 @@ def _entanglement(p: PairPrediction) -> list[tuple[str, str]]:
 
 def _counts(p: PairPrediction) -> list[tuple[str, str]]:
     e: Any = p.lab.experiment
-    f = min(1.0, float(p.fidelity.value))
+    f = physical_fidelity(p.state)
     rows = []
     for k, (name, area) in enumerate(AREAS.items()):
         own, other = (np.asarray(count_probabilities(area, x, e.detection)) for x in (f, 0.5))
@@ -118,7 +126,7 @@ def _counts(p: PairPrediction) -> list[tuple[str, str]]:
 
 
 def _sigma(p: PairPrediction, use: str) -> str:
-    value = raman_error(p.lab, fidelity=min(1.0, float(p.fidelity.value)), use=use)
+    value = raman_error(p.lab, fidelity=physical_fidelity(p.state), use=use)
     return f"{value:.3f}" if value < 100 else "infinite"
 
 
@@ -135,7 +143,7 @@ def dataset(p: PairPrediction) -> xr.Dataset:
     """Populations over time, what holds at the end, and counts against the pulse area."""
     e: Any = p.lab.experiment
     areas = np.linspace(0.0, e.raman.largest_area, 181)
-    models = np.array([min(1.0, float(p.fidelity.value)), 0.5])
+    models = np.array([physical_fidelity(p.state), 0.5])
     counts = np.asarray(count_probabilities(areas, models[:, None], e.detection))
     every, selected = p.fisher
 
@@ -165,8 +173,12 @@ def dataset(p: PairPrediction) -> xr.Dataset:
             "model": ["lab", "unentangled"],
         },
     )
-    if p.error is not None:
-        data["population_err"] = ("t", "state"), p.error, one | {"long_name": "standard uncertainty of population"}
+    if p.spread is not None:
+        text = "standard uncertainty of population, half of its spread from 16 to 84 %"
+        data["population_err"] = ("t", "state"), p.spread.error, one | {"long_name": text}
+        for name, share in (("low", 16), ("median", 50), ("high", 84)):
+            text = f"{share} % of the draws of the uncertain numbers have less"
+            data[f"population_{name}"] = ("t", "state"), getattr(p.spread, name), one | {"long_name": text}
     if p.sector.uncertainty is not None:
         data["sector_err"] = number(p.sector.uncertainty, "standard uncertainty of sector")
     if p.destroyed is not None:

@@ -54,8 +54,8 @@ CURES: dict[str, str] = {
     "zeeman": "a lower field or a higher temperature: the spins take or give too much energy",
     "range": "a lower temperature: waves this short see more of the atoms than a scattering length and a range",
     "small_length": "mean_length = 0 (no effective range) for scattering lengths below it",
-    "trace_defect": "a shorter time; if this stays, please report it with the input",
-    "positivity_defect": "a shorter time; if this stays, please report it with the input",
+    "trace_defect": "a shorter time or a tighter tolerance; if this stays, please report it with the input",
+    "positivity_defect": "a shorter time or a tighter tolerance; if this stays, please report it with the input",
     "thermal_tail": "a larger `cutoff` of the method, 10 or more",
 }
 """What to change when a check of an atom pair is beyond its limit; the cures of other checks stand in `errors`."""

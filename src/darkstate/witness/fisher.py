@@ -17,6 +17,9 @@ from darkstate.errors import ArgumentError
 from darkstate.pair.state import PairState
 from darkstate.witness.value import EPSILON, WitnessValue
 
+_TOUCH = 16 * EPSILON
+"""Where the parabola through p, dp/dphi and d^2p/dphi^2 comes as near to 0 as this, p does touch 0."""
+
 SEPARATE = 2.0
 """Fisher information per (2 pi delta T)^2 of two atoms that are not entangled, the standard quantum limit: 1 each."""
 
@@ -87,7 +90,8 @@ def ramsey_fisher(state: PairState, *, post_selected: bool = False) -> WitnessVa
 def classical_fisher(probabilities: Callable[[Any], Any], phase: Any) -> Any:
     """Fisher information about the phase in the outcomes of one measurement.
 
-    Formula: sum_s (dp_s/dphi)^2/p_s; where a p_s touches 0, its limit 2 d^2p_s/dphi^2.
+    Formula: sum_s (dp_s/dphi)^2/p_s; where a p_s touches 0, its limit 2 d^2p_s/dphi^2, which also replaces it as long
+    as p_s < 1e-8, where rounding would make the quotient wrong, and the limit differs from it by p_s only.
 
     Args:
         probabilities: JAX function from one phase to the probabilities of the outcomes [s]; phase: phi [...; rad].
@@ -106,9 +110,10 @@ def classical_fisher(probabilities: Callable[[Any], Any], phase: Any) -> Any:
     curvature = jax.jacfwd(slope)
 
     def at(phi: Any) -> Any:
-        p, dp = probabilities(phi), slope(phi)
-        some = p > 0
-        return jnp.where(some, dp * dp / jnp.where(some, p, 1.0), 2 * curvature(phi)).sum()
+        p, dp, bent = probabilities(phi), slope(phi), jnp.maximum(curvature(phi), 0.0)
+        least = p - jnp.where(bent > 0, dp * dp / jnp.where(bent > 0, 2 * bent, 1.0), 0.0)
+        touches = (p <= 0) | ((p < EPSILON**0.5) & (least < _TOUCH))
+        return jnp.where(touches, 2 * bent, dp * dp / jnp.where(touches, 1.0, p)).sum()
 
     return jnp.vectorize(at)(jnp.asarray(phase, float))
 

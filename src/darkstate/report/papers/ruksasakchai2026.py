@@ -14,7 +14,7 @@ from darkstate.experiments.labfile import load, shipped_labs
 from darkstate.pair.detection import count_probabilities, ideal_probabilities
 from darkstate.pair.motion import contact_fraction
 from darkstate.pair.sequence import fringe_spacing_hz, ramsey_pair, ramsey_probability, ramsey_separate
-from darkstate.report.counting import CONTROL, DESTRUCTION, fidelities, simulate_counts
+from darkstate.report.counting import CONTROL, DESTRUCTION, fidelities, probabilities, simulate_counts
 from darkstate.report.pair import LABELS
 from darkstate.report.papers.curves import dataset, lab
 from darkstate.report.style import COLOURS, DASHES, new_figure
@@ -82,13 +82,21 @@ def fig3() -> tuple[xr.Dataset, Figure]:
     counted = simulate_counts(file, sequence="interleaved", seed=SEED)
     shares = np.stack([_shares(counted.isel(setting=counted.group.values == name)) for name in groups])
     areas = counted.theta.values[counted.group.values == groups[0]]
+
+    def model(name: str, fidelity: float) -> np.ndarray:
+        return np.asarray(probabilities(e, "theta", THETA, fidelity, destroyed=name == DESTRUCTION)).T
+
     data = dataset(
         {
             "p": (("group", "n", "theta"), _last_to_middle(ideal_probabilities(THETA, f)), _IDEAL),
-            "p_model": (("group", "n", "theta"), _last_to_middle(count_probabilities(THETA, f, e.detection)), _LEFT),
+            "p_model": (
+                ("group", "n", "theta"),
+                np.stack([model(*g) for g in zip(groups, f[:, 0], strict=True)]),
+                _LEFT,
+            ),
             "p_reference": (
-                ("reference", "n", "theta"),
-                _last_to_middle(count_probabilities(THETA, np.array(REFERENCES)[:, None], e.detection)),
+                ("group", "reference", "n", "theta"),
+                np.stack([[model(name, x) for x in REFERENCES] for name in groups]),
                 f"{_LEFT}; entangled and unentangled model",
             ),
             "simulated": (("group", "n", "area"), shares, "shares of simulated counts"),
@@ -107,7 +115,7 @@ def fig3() -> tuple[xr.Dataset, Figure]:
     figure, panels = new_figure(2)
     for ax, name, title in zip(panels, groups, ("after destruction", "control"), strict=True):
         for n, (k, reference) in product((0, 1, 2), enumerate(REFERENCES)):
-            ax.plot(THETA, data.p_reference.sel(reference=reference, n=n), DASHES[k], color=COLOURS[n])
+            ax.plot(THETA, data.p_reference.sel(group=name, reference=reference, n=n), DASHES[k], color=COLOURS[n])
         _points(ax, data.area, data.simulated.sel(group=name), e.counting.shots)
         _area_axis(ax, title)
     _legends(panels[0], panels[1], [f"F = {f:g}" for f in REFERENCES], (0, 1))
