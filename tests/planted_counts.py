@@ -35,6 +35,7 @@ class Coverage(NamedTuple):
     width: float
     sigma: float
     residual: float
+    refused: float
 
 
 def coverage(model, fidelity, use, count, seed, confidences=(0.68, 0.95)):
@@ -57,4 +58,5 @@ def coverage(model, fidelity, use, count, seed, confidences=(0.68, 0.95)):
         float(pulls.std()),
         float(found.error.mean()),
         float(found.residual.max()),
+        float((found.residual > 1e-2).mean()),  # what `fit_fidelity` refuses as not found
     )

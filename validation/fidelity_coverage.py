@@ -48,14 +48,16 @@ def main() -> None:
                 print(f"| {f:g} | {shown} | {name} | {shares} |", flush=True)
                 rest.append(
                     f"| {f:g} | {shown} | {name} | {one.mean:.3f} | {one.unbounded:.3f} | {one.sigma:.3f} "
-                    f"| {one.pull:+.3f} | {one.width:.3f} | {100 * one.rejected:.1f} | {100 * one.certified:.1f} |"
+                    f"| {one.pull:+.3f} | {one.width:.3f} | {100 * one.rejected:.1f} | {100 * one.certified:.1f} "
+                    f"| {100 * one.refused:.2f} |"
                 )
-                assert one.residual < 1e-3, one.residual
+                assert one.refused < 0.005, one.refused
     print("\n# Estimates, and how often no entanglement (F = 1/2) is rejected\n")
-    print("Mean F confined to 0..1 and without limits, standard error by Fisher information, pull of F without limits,")
+    print("Mean F confined to 0..1 and without limits, standard error by Fisher information, pull of F without limits;")
+    print("`missed`: share [%] whose optimum the fit misses, which `fit_fidelity` refuses, counted here all the same;")
     print("share of data sets [%] that reject F = 1/2 one-sidedly at 95 %, and by two standard errors (the verdict).\n")
-    print("| F | counts | calibration | mean F | without limits | sigma | mean pull | width | 95 % | verdict |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("| F | counts | calibration | mean F | no limits | sigma | mean pull | width | 95 % | verdict | missed |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     print("\n".join(rest))
 
 
