@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from darkstate.errors import InputError
 
@@ -68,6 +69,18 @@ def write_atomic(path: str | Path, content: bytes | str | Callable[[Path], objec
         reason = _REASONS.get(error.errno or 0) or f"{error.strerror or error}; choose another folder"
         raise InputError([f"{path} cannot be written: {reason}"]) from error
     return path
+
+
+def write_netcdf(path: str | Path, data: Any) -> Path:
+    """Write a labelled dataset as NetCDF, whole or not at all.
+
+    Args:
+        path: the file to write; data: anything with the `to_netcdf` of xarray.
+
+    Raises:
+        InputError: as `write_atomic`.
+    """
+    return write_atomic(path, lambda target: data.to_netcdf(target, engine="h5netcdf"))
 
 
 def _fill(temporary: Path, content: bytes | str | Callable[[Path], object]) -> None:

@@ -1,28 +1,15 @@
 """`simulate` and `reconstruct` for a tweezer pair: counts instead of records, refusals that leave nothing behind."""
 
-import contextlib
-import io
 import re
-import sys
 
 import pytest
 import xarray as xr
 
-from darkstate import cli
+from command import darkstate
 from darkstate.experiments.labfile import shipped_labs
 
 LAB = shipped_labs()["ruksasakchai2026"]
 CELLS = shipped_labs()["muschik2013-monitored"]
-
-
-def darkstate(*arguments):
-    """Run the command in this process; gives exit code, stdout, stderr."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["darkstate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-    return end.value.code or 0, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture

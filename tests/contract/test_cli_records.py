@@ -2,7 +2,6 @@
 
 import contextlib
 import html.parser
-import io
 import json
 import re
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-from darkstate import cli
+from command import darkstate
 from darkstate.experiments.labfile import shipped_labs
 
 LAB = shipped_labs()["muschik2013-monitored"]
@@ -29,16 +28,6 @@ APPARATUS = [
     *("--set", "acquisition.carrier=64 kHz", "--set", "acquisition.sample_rate=200 kHz"),
 ]
 """Options that describe the apparatus; `simulate` takes the lab file without --lab."""
-
-
-def darkstate(*arguments):
-    """Run the command in this process; gives exit code, stdout, stderr."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["darkstate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-    return end.value.code or 0, out.getvalue(), err.getvalue()
 
 
 @pytest.fixture(scope="module")

@@ -405,3 +405,16 @@ def test_values_are_put_in_place():
     assert value_at(with_values(e, {"trap.depth": 11e6}), "trap.depth") == 11e6
     with pytest.raises(ArgumentError, match="goes without"):
         with_values(e, {"frequencies.x": 1e5})
+
+
+def test_a_prediction_beyond_its_limits_names_the_check_and_its_own_cure():
+    lab = ds.load(ds.shipped_labs()["ruksasakchai2026"], overrides=["trap.waist=0.3 um"])
+    said = str(ds.predict(lab))
+    assert "classical = 0.409, limit 0.2" in said and "a softer trap" in said
+    assert "Gamma-tilde" not in said and "no verdict (outside_validity)" in said
+
+
+def test_the_table_shows_every_check_of_the_kinetic_model():
+    lab = ds.load(ds.shipped_labs()["ruksasakchai2026"], overrides=["collisions.a_4=20 a0"])
+    said = str(ds.predict(lab))
+    assert "small_length = 3.92, limit 1" in said and "abar/|a_f| = 4" in said  # 78.5/20

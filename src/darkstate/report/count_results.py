@@ -36,7 +36,7 @@ from darkstate.records.inelastic import Exclusion, exclude_unentangled
 from darkstate.report.counting import DESTRUCTION, count_model, only_pairs, with_populations
 from darkstate.report.text import in_words
 from darkstate.solve.evolve import evolve
-from darkstate.storage import write_atomic
+from darkstate.storage import write_netcdf
 
 ALL = "all"
 """Name of the only group of counts that are not interleaved."""
@@ -55,7 +55,7 @@ class SectorCourse:
 
     Args:
         times: [t; s]; share: most likely [t]; error: its standard errors [t]; expected: of the kinetic model [t];
-        chi2, p_value: of the distance of both, errors of the lab file not counted; outcome: of the kinetic model.
+        chi2, p_value: of the distance of both, errors of the lab file not counted; outcome: in words, of the model.
     """
 
     times: np.ndarray
@@ -64,7 +64,7 @@ class SectorCourse:
     expected: np.ndarray
     chi2: float
     p_value: float
-    outcome: Outcome = Outcome.ok
+    outcome: str = "ok"
 
     def __str__(self) -> str:
         lines = [f"{'t (ms)':>8}{'in m=+-1':>10}{'error':>8}{'model':>8}   share of all pairs"]
@@ -72,8 +72,8 @@ class SectorCourse:
             lines.append(f"{row[0]:8.3f}{row[1]:10.4f}{row[2]:8.4f}{row[3]:8.4f}")
         end = f"kinetic model: chi2 = {self.chi2:.1f}, {2 * len(self.times)} degrees of freedom"
         lines.append(f"{end}, p = {self.p_value:.2g}; errors of the lab file not counted")
-        if self.outcome is not Outcome.ok:
-            lines.append(f"kinetic model: {in_words(self.outcome)}")
+        if self.outcome != "ok":
+            lines.append(f"kinetic model: {self.outcome}")
         return "\n".join(lines)
 
 
@@ -175,10 +175,7 @@ class CountResult:
         """Write `to_dataset` as NetCDF, whole or not at all."""
         data = self.to_dataset()
 
-        def netcdf(target: Path) -> None:
-            data.to_netcdf(target, engine="h5netcdf")
-
-        return write_atomic(path, netcdf)
+        return write_netcdf(path, data)
 
 
 def reconstruct_counts(lab: Lab, data: xr.Dataset, *, inelastic: bool = False, confidence: float = 0.68) -> CountResult:
@@ -306,7 +303,7 @@ def sector_course(e: TweezerPair, data: xr.Dataset) -> SectorCourse:
     return SectorCourse(times, share, error(share), expected, chi2, chance, outcome)
 
 
-def _kinetic(e: TweezerPair, times: np.ndarray) -> tuple[Imperfections, Outcome]:
+def _kinetic(e: TweezerPair, times: np.ndarray) -> tuple[Imperfections, str]:
     """Shares that the kinetic model has at times in any order, and what it rests on."""
     once, place = np.unique(times, return_inverse=True)
     solution = evolve(e.pair(), once, throw=False)
@@ -315,7 +312,7 @@ def _kinetic(e: TweezerPair, times: np.ndarray) -> tuple[Imperfections, Outcome]
     if outcome > Outcome.outside_validity or not np.isfinite(populations).all():
         text = f"the kinetic model cannot be followed to the longest time of the table, {times.max():g} s"
         raise InputError([f"{text} ({outcome.name}); check the times, or lower atoms.collision_field"])
-    return with_populations(e, populations[place]), outcome
+    return with_populations(e, populations[place]), in_words(outcome, solution.checks)
 
 
 def line_shift(e: TweezerPair) -> float:

@@ -31,7 +31,7 @@ from darkstate.solve.limits import LIMITS
 from darkstate.solve.sensor import force_noise, standard_quantum_limit
 from darkstate.solve.solution import Solution
 from darkstate.solve.steady_state import steady_state
-from darkstate.storage import write_atomic
+from darkstate.storage import write_atomic, write_netcdf
 from darkstate.witness.epr import best_gain, epr_variance
 from darkstate.witness.purity import purity
 from darkstate.witness.separability import log_negativity, product_criterion
@@ -157,14 +157,11 @@ class HybridPrediction:
         """Write prediction.nc, .png, .pdf and .csv; returns their paths."""
         folder, data = Path(folder), self.to_dataset()
 
-        def netcdf(path: Path) -> None:
-            data.to_netcdf(path, engine="h5netcdf")
-
         figure, (left, right) = new_figure(2)
         self.plot(left)
         self.plot_force(right)
         figure.suptitle(headline(self.lab) + "".join(f", {text}" for text in self.lab.overrides), fontsize=8)
-        written = [write_atomic(folder / "prediction.nc", netcdf)]
+        written = [write_netcdf(folder / "prediction.nc", data)]
         written += save_figure(figure, folder / "prediction", ("png", "pdf"))
         lines = ["quantity,value", *(f"{name},{float(value):.12g}" for name, (value, _) in _numbers(self).items())]
         return [*written, write_atomic(folder / "prediction.csv", "\n".join(lines) + "\n")]

@@ -25,7 +25,7 @@ from darkstate.solve.evolve import evolve
 from darkstate.solve.sensor import force_noise, standard_quantum_limit
 from darkstate.solve.solution import Solution
 from darkstate.solve.steady_state import steady_state
-from darkstate.storage import write_atomic
+from darkstate.storage import write_atomic, write_netcdf
 from darkstate.witness.epr import epr_variance
 from darkstate.witness.separability import log_negativity
 from darkstate.witness.value import WitnessValue
@@ -110,13 +110,10 @@ class MonitoredPrediction:
         """Write prediction.nc, .png, .pdf and .csv; returns their paths."""
         folder, data = Path(folder), self.to_dataset()
 
-        def netcdf(path: Path) -> None:
-            data.to_netcdf(path, engine="h5netcdf")
-
         figure, (ax,) = new_figure()
         self.plot(ax)
         separable_line(ax)
-        written = [write_atomic(folder / "prediction.nc", netcdf)]
+        written = [write_netcdf(folder / "prediction.nc", data)]
         written += save_figure(figure, folder / "prediction", ("png", "pdf"))
         columns = zip(np.asarray(self.free.times) * 1e3, self.xi, self.xi_conditional, strict=True)
         lines = ["t_ms,xi,xi_conditional", *(f"{t:.9g},{a:.12g},{b:.12g}" for t, a, b in columns)]

@@ -25,7 +25,7 @@ from darkstate.report.pair_spread import SEED, Spread, late_mean, spread
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure
 from darkstate.solve.evolve import evolve
 from darkstate.solve.solution import Solution
-from darkstate.storage import write_atomic
+from darkstate.storage import write_atomic, write_netcdf
 from darkstate.witness.fisher import ramsey_fisher
 from darkstate.witness.spin_pair import fidelity
 from darkstate.witness.value import WitnessValue
@@ -164,12 +164,9 @@ class PairPrediction:
         """Write prediction.nc, .png, .pdf and .csv; returns their paths."""
         folder, data = Path(folder), self.to_dataset()
 
-        def netcdf(path: Path) -> None:
-            data.to_netcdf(path, engine="h5netcdf")
-
         figure, (ax,) = new_figure()
         self.plot(ax)
-        written = [write_atomic(folder / "prediction.nc", netcdf)]
+        written = [write_netcdf(folder / "prediction.nc", data)]
         written += save_figure(figure, folder / "prediction", ("png", "pdf"))
         errors = np.full_like(self.populations, np.nan) if self.error is None else self.error
         lines = ["t_ms,p_00,p_chi_1,p_chi_2,p_chi_1_err"]

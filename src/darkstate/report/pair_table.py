@@ -30,6 +30,7 @@ FIGURES = {
     "classical": "h f/k_B T",
     "zeeman": "h D/k_B T",
     "range": "(k abar)^2",
+    "small_length": "abar/|a_f|",
 }
 """Checks of the kinetic model and what the table calls them; all must be small."""
 
@@ -136,7 +137,7 @@ def _validity(p: PairPrediction) -> list[tuple[str, str]]:
     figures = "; ".join(f"{name} = {float(p.solution.checks[key]):.1g}" for key, name in FIGURES.items())
     share = 100 * contact_fraction(e.well, e.atoms.temperature)
     text = f"if the trap were harmonic only {share:.2g} % of the pairs would collide; the kinetic model is for tweezers"
-    return [("outcome", in_words(outcome)), ("validity", figures), ("caution", text)]
+    return [("outcome", in_words(outcome, p.solution.checks)), ("validity", figures), ("caution", text)]
 
 
 def dataset(p: PairPrediction) -> xr.Dataset:

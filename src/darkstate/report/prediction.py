@@ -38,7 +38,7 @@ from darkstate.solve.limits import LIMITS
 from darkstate.solve.methods import MomentEquations
 from darkstate.solve.solution import Solution
 from darkstate.solve.steady_state import steady_state
-from darkstate.storage import write_atomic
+from darkstate.storage import write_atomic, write_netcdf
 from darkstate.witness.epr import derived, epr_variance
 from darkstate.witness.value import WitnessValue
 from darkstate.witness.window import Window, window
@@ -307,10 +307,7 @@ def _errors(experiment: TwoCells, keys: tuple[str, ...], values: Any, sigma: Any
 
 
 def _save(cases: dict[str, Prediction], data: xr.Dataset, folder: Path) -> list[Path]:
-    def netcdf(path: Path) -> None:
-        data.to_netcdf(path, engine="h5netcdf")
-
-    written = [write_atomic(folder / "prediction.nc", netcdf)]
+    written = [write_netcdf(folder / "prediction.nc", data)]
     figure, (ax,) = new_figure()
     several = len(cases) > 1
     for k, (case, prediction) in enumerate(cases.items()):

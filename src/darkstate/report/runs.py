@@ -19,7 +19,7 @@ from darkstate.records.calibration import Calibration
 from darkstate.records.io import open_record, record_digest
 from darkstate.records.reconstruct import Reconstruction, reconstruct
 from darkstate.records.statistics import allan
-from darkstate.storage import write_atomic
+from darkstate.storage import write_netcdf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,10 +101,7 @@ def save_runs(runs: Sequence[Run], lab: Lab, path: str | Path) -> Path:
     """Write `runs_dataset` as NetCDF, whole or not at all."""
     data = runs_dataset(runs, lab)
 
-    def netcdf(target: Path) -> None:
-        data.to_netcdf(target, engine="h5netcdf")
-
-    return write_atomic(path, netcdf)
+    return write_netcdf(path, data)
 
 
 def runs_table(runs: Sequence[Run]) -> str:

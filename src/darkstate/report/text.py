@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
 from darkstate.errors import Outcome
 from darkstate.experiments.labfile import Lab
+from darkstate.solve.limits import CURES, beyond
 from darkstate.witness.value import WitnessValue
 
 
@@ -29,11 +35,21 @@ def headline(lab: Lab) -> str:
     return lab.name + (f", case {lab.case}" if lab.case else "") + (f": {lab.title}" if lab.title else "")
 
 
-def in_words(outcome: Outcome) -> str:
-    """An outcome with its meaning and cure.
+def in_words(outcome: Outcome, checks: Mapping[str, Any] | None = None) -> str:
+    """An outcome with its meaning and cure: that of the checks beyond their limits, if they have one of their own.
+
+    Args:
+        outcome: the outcome; checks: figures of the solution, of which those that decided it are named.
 
     Example:
         >>> in_words(Outcome.ok)
         'ok'
+        >>> in_words(Outcome.outside_validity, {"zeeman": 0.5}).partition("; ")[2]
+        'a lower field or a higher temperature: the spins take or give too much energy'
     """
-    return "ok" if outcome is Outcome.ok else f"{outcome.name}: {outcome.meaning}; {outcome.cure}"
+    if outcome is Outcome.ok:
+        return "ok"
+    wrong = beyond({name: float(np.max(np.asarray(value))) for name, value in (checks or {}).items()}, outcome)
+    figures = f" ({', '.join(wrong.values())})" if wrong else ""
+    cure = "; ".join(CURES[name] for name in wrong if name in CURES)
+    return f"{outcome.name}: {outcome.meaning}{figures}; {cure or outcome.cure}"

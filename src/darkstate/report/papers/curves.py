@@ -19,7 +19,7 @@ from darkstate.solve.evolve import evolve
 from darkstate.solve.methods import VARIANTS, AdiabaticClosedForm, MomentEquations
 from darkstate.spins.protocol import Protocol
 from darkstate.spins.state import SpinState
-from darkstate.storage import write_atomic
+from darkstate.storage import write_netcdf
 from darkstate.witness.epr import epr_variance
 
 if TYPE_CHECKING:
@@ -87,7 +87,4 @@ def write(name: str, data: xr.Dataset, drawing: Figure, folder: Path) -> list[Pa
     """Write NAME.nc and NAME.png, each whole or not at all."""
     data.attrs["figure"] = name
 
-    def netcdf(path: Path) -> None:
-        data.to_netcdf(path, engine="h5netcdf")
-
-    return [write_atomic(folder / f"{name}.nc", netcdf), *save_figure(drawing, folder / name)]
+    return [write_netcdf(folder / f"{name}.nc", data), *save_figure(drawing, folder / name)]
