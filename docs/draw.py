@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
 import darkstate as ds
-from darkstate.report.papers import ruksasakchai2026
+from darkstate.report.papers import finite, ruksasakchai2026
 from darkstate.report.style import COLOURS, new_figure, separable_line
 
 HERE = Path(__file__).parent
@@ -314,6 +314,7 @@ def draw_curves(folder: Path) -> None:
     write(krauter2011(), folder / "krauter2011.svg")
     for name, draw in (("populations", ruksasakchai2026.populations), ("fig3", ruksasakchai2026.fig3)):
         write(draw()[1], folder / f"ruksasakchai2026-{name}.svg")
+    write(finite.n(atoms=(*range(2, 11), 12, 14, 16))[1], folder / "finite-n.svg")
 
 
 def demo_picture(path: Path) -> None:

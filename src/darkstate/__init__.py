@@ -27,6 +27,7 @@ _HOME = {
     "rates": "report.rates",
     "explain": "report.explain",
     "budget": "report.budget",
+    "compare_exact": "report.exact",
     # experiments
     "TwoLevelEnsembles": "experiments.two_level_ensembles",
     "CesiumCells": "experiments.cesium_cells",
@@ -45,6 +46,13 @@ _HOME = {
     "protocol": "spins.protocol",
     "SpinState": "spins.state",
     "ExactState": "spins.exact.state",
+    "Sampled": "spins.exact.sampled",
+    "JumpModel": "spins.exact.jumps",
+    "Collective": "spins.exact.jumps",
+    "ProductStart": "spins.exact.jumps",
+    "SpinStart": "spins.exact.jumps",
+    "jump_model": "spins.exact.jumps",
+    "one_ensemble": "spins.exact.jumps",
     "GaussianState": "gaussian.state",
     "Convention": "gaussian.state",
     "gaussian_state": "gaussian.state",
@@ -91,6 +99,8 @@ _HOME = {
     "exact_states": "solve.exact_spins",
     "exact_steady_state": "solve.exact_spins",
     "exact_gradient": "solve.exact_spins",
+    "exact_samples": "solve.trajectories",
+    "steady_samples": "solve.trajectories",
     "MomentEquations": "solve.methods",
     "AdiabaticClosedForm": "solve.methods",
     "ClosedForm": "solve.methods",
@@ -98,6 +108,8 @@ _HOME = {
     "Structured": "solve.methods",
     "Dense": "solve.methods",
     "ExactLiouvillian": "solve.methods",
+    "Trajectories": "solve.methods",
+    "Leaping": "solve.methods",
     "VARIANTS": "solve.methods",
     "Solution": "solve.solution",
     "Outcome": "errors",
@@ -105,6 +117,8 @@ _HOME = {
     "epr_variance": "witness.epr",
     "best_gain": "witness.epr",
     "ppt": "witness.separability",
+    "spin_squeezing": "witness.squeezing",
+    "kitagawa_squeezing": "witness.squeezing",
     "log_negativity": "witness.separability",
     "product_criterion": "witness.separability",
     "steering": "witness.steering",
@@ -238,6 +252,7 @@ if TYPE_CHECKING:
     from darkstate.report.certificate import read_certificate
     from darkstate.report.count_results import reconstruct_counts
     from darkstate.report.counting import count_model, simulate_counts
+    from darkstate.report.exact import compare_exact
     from darkstate.report.explain import explain
     from darkstate.report.prediction import predict, predict_cases
     from darkstate.report.rates import rates
@@ -255,15 +270,20 @@ if TYPE_CHECKING:
         Dense,
         ExactLiouvillian,
         Kinetic,
+        Leaping,
         MomentEquations,
         Structured,
+        Trajectories,
     )
     from darkstate.solve.optimum import optimum
     from darkstate.solve.sensor import force_noise, standard_quantum_limit
     from darkstate.solve.solution import Solution
     from darkstate.solve.spectra import correlation, spectrum, temporal_modes
     from darkstate.solve.steady_state import steady_state
+    from darkstate.solve.trajectories import exact_samples, steady_samples
     from darkstate.spins.ensembles import Rates, SpinEnsembles
+    from darkstate.spins.exact.jumps import Collective, JumpModel, ProductStart, SpinStart, jump_model, one_ensemble
+    from darkstate.spins.exact.sampled import Sampled
     from darkstate.spins.exact.state import ExactState
     from darkstate.spins.protocol import Protocol, protocol
     from darkstate.spins.state import SpinState
@@ -272,6 +292,7 @@ if TYPE_CHECKING:
     from darkstate.witness.purity import purity
     from darkstate.witness.separability import log_negativity, ppt, product_criterion
     from darkstate.witness.spin_pair import fidelity, negativity, sector_concurrence
+    from darkstate.witness.squeezing import kitagawa_squeezing, spin_squeezing
     from darkstate.witness.steering import steering
     from darkstate.witness.teleportation import teleportation_fidelity
     from darkstate.witness.value import WitnessValue

@@ -13,8 +13,11 @@ from darkstate.solve.methods import ExactLiouvillian
 from darkstate.solve.steady_state import steady_state
 from darkstate.spins.exact.basis import sector
 from darkstate.spins.exact.channels import SHIFT, amplitude
+from darkstate.spins.exact.generator import coefficients, jump_coefficients
+from darkstate.spins.exact.jumps import Collective, JumpModel, ProductStart, SpinStart, jump_model, one_ensemble
 from darkstate.spins.protocol import protocol
 from darkstate.witness.epr import epr_variance
+from oracles.collective_spins import Spins
 from oracles.density_matrix import Ensemble, build
 from oracles.moments import moments
 from systems import model_of, scaled, two_levels
@@ -247,3 +250,125 @@ def test_the_moment_equations_with_exact_products_are_not_needed_here():
     exact, approximate = (evolve(model, [0.0, 0.4], method=m, throw=False) for m in (EXACT, None))
     for ours, theirs in zip(jax.tree.leaves(exact.state), jax.tree.leaves(approximate.state), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-7)
+
+
+SIDEBANDS = (Collective((1.2, 0.0), (0.0, 0.7)), Collective((0.0, 0.9), (0.5, 0.0)), Collective((0.4, 0.0), (0.0, 0.8)))
+JUMP_MODELS = {
+    "one sideband": {"collective": SIDEBANDS[:1]},
+    "two, no exchange": {"collective": SIDEBANDS[:2]},
+    "opposite signs": {"collective": (Collective((1.2, 0.0), (0.0, -0.7)),), "exchange": 0.3},
+    "exchange alone": {"exchange": -1.3, "larmor": (0.5, 0.2)},
+    "along": {"collective": (SIDEBANDS[0], Collective(along=(0.8, -0.3)), Collective(along=(0.4, 0.9)))},
+    "all": {
+        "collective": (
+            *SIDEBANDS,
+            Collective(along=(0.8, 0.5)),
+            Collective((0.6, 0.0)),
+            Collective((0.0, 0.0), (0.0, 0.3)),
+        ),
+        "exchange": 0.9,
+        "larmor": (0.7, -0.2),
+        "local": ((0.9, 1.3), (0.7, 0.4), (1.1, 0.6), *((0.0, 0.0),) * 4),
+    },
+}
+STARTS = (ProductStart(0.9, 0.1), ProductStart(0.65, 0.35))
+
+
+def oracle_of_jumps(model):
+    jumps = [(c.raising, c.lowering, c.along) for c in model.collective]
+    return Spins(model.atoms, jumps, model.local, model.exchange, model.larmor, 3 if model.three_levels else 2)
+
+
+def start_of(model):
+    """The start of the model as a density matrix."""
+    spins, parts = oracle_of_jumps(model), []
+    for group, begin in enumerate(model.start):
+        if isinstance(begin, SpinStart):
+            parts.append(sum(p * spins.collective(group, j, m) for j, m, p in begin.states))
+        else:
+            parts.append(spins.product(group, begin.up, begin.down))
+    return np.kron(*parts)
+
+
+def assert_jumps(model, state, rho):
+    spins = oracle_of_jumps(model)
+    for name, value in spins.moments(rho).items():
+        np.testing.assert_allclose(getattr(state.isotropic.moments, name), value, atol=1e-9, err_msg=name)
+    for group, (j, p) in enumerate(state.spin_distribution):
+        expected = spins.spin_distribution(rho, group)
+        np.testing.assert_allclose(p, expected[np.rint(2 * j).astype(int)], atol=1e-9)
+    assert state.purity == pytest.approx(np.vdot(rho, rho).real, abs=1e-9)
+
+
+@pytest.mark.parametrize("atoms", [(1, 1), (2, 2), (1, 3), (3, 2)])
+@pytest.mark.parametrize("name", JUMP_MODELS)
+def test_any_jump_operators_that_keep_the_charge_are_those_of_all_spins(name, atoms):
+    """Also such as no light from I to II makes: II then acts back on I."""
+    model = JumpModel(atoms, start=STARTS, **JUMP_MODELS[name])
+    times = [0.15, 0.6]
+    for state, rho in zip(
+        exact_states(model, times), oracle_of_jumps(model).evolve(start_of(model), times), strict=True
+    ):
+        assert_jumps(model, state, rho)
+
+
+def test_the_steady_state_of_any_jump_operators_is_the_late_state_of_all_spins():
+    model = JumpModel((2, 2), start=STARTS, **JUMP_MODELS["all"])
+    state = exact_steady_state(model)
+    assert max(state.figures["residual"], state.figures["trace_defect"]) < 1e-9
+    assert_jumps(model, state, oracle_of_jumps(model).evolve(start_of(model), [20.0])[0])
+
+
+def test_a_start_in_spin_states_is_that_of_all_spins():
+    """A Dicke state beside a mixture that holds the singlet."""
+    mixed = SpinStart(((1, -1, 0.2), (1, 0, 0.3), (0, 0, 0.5)))
+    model = JumpModel((3, 2), start=(SpinStart(((1.5, 0.5, 1.0),)), mixed), **JUMP_MODELS["all"])
+    for state, rho in zip(
+        exact_states(model, [0.0, 0.4]), oracle_of_jumps(model).evolve(start_of(model), [0.0, 0.4]), strict=True
+    ):
+        assert_jumps(model, state, rho)
+
+
+@pytest.mark.parametrize("transmission", [1.0, 0.7, 0.0])
+def test_a_model_and_its_jump_operators_have_the_same_coefficients(transmission):
+    """`jump_model` sums squares of amplitudes, the differentiable function writes 001 Eq. (13) down directly."""
+    model = model_of(pair_of(tuple(CHANNELS), 3, 2, transmission), up=(0.9, 0.65))
+    found, expected = jump_coefficients(jump_model(model)), coefficients(model, jnp.ones(3))
+    for name, value in vars(expected).items():
+        np.testing.assert_allclose(getattr(found, name), value, rtol=1e-13, atol=1e-15, err_msg=name)
+
+
+@pytest.mark.parametrize("atoms", [1, 3, 4])
+def test_one_ensemble_is_that_of_all_spins(atoms):
+    """Superradiance, collective pumping and dephasing, and every single-atom rate, as PIQS names them."""
+    model = one_ensemble(
+        atoms, emission=0.3, dephasing=0.8, pumping=0.2, collective_emission=1.1, collective_dephasing=0.7,
+        collective_pumping=0.4, start=ProductStart(0.8, 0.2),
+    )  # fmt: skip
+    times = [0.2, 0.7]
+    for state, rho in zip(
+        exact_states(model, times), oracle_of_jumps(model).evolve(start_of(model), times), strict=True
+    ):
+        assert_jumps(model, state, rho)
+    assert_jumps(model, exact_steady_state(model), oracle_of_jumps(model).evolve(start_of(model), [60.0])[0])
+
+
+def test_superradiance_of_two_atoms_and_decay_of_fifty_have_closed_forms():
+    """Gross, Haroche, Phys. Rep. 93, 301 (1982): |1,1> -> |1,0> -> |1,-1>, both steps at 2 Gamma."""
+    times = np.array([0.1, 0.5, 1.5])
+    for t, state in zip(times, exact_states(one_ensemble(2, collective_emission=1.0), times), strict=True):
+        first = np.exp(-2 * t)
+        expected = [first, 2 * t * first, 1 - (1 + 2 * t) * first, 0]
+        np.testing.assert_allclose(state.populations[0], expected, atol=1e-12)
+    for t, state in zip(times, exact_states(one_ensemble(50, emission=1.0), times), strict=True):
+        assert state.spin[0] == pytest.approx(25 * (2 * np.exp(-t) - 1), rel=1e-9)
+        assert state.isotropic.transverse[0] == pytest.approx(0.25, rel=1e-9)  # uncorrelated
+        np.testing.assert_array_equal(state.spin[1], 0.0)
+
+
+def test_collective_dephasing_leaves_dicke_states_alone():
+    """D[Jx] is diagonal in m; what single atoms lose to it, a Dicke state keeps."""
+    dicke = SpinStart(((3, 1, 0.6), (2, -1, 0.4)))
+    state = exact_states(one_ensemble(6, collective_dephasing=2.0, start=dicke), [3.0])[0]
+    assert state.collective_purity == pytest.approx(0.52, abs=1e-14)
+    assert state.spin[0] == pytest.approx(0.2, abs=1e-14)

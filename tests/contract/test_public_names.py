@@ -11,22 +11,23 @@ from darkstate.experiments.layout import sections
 from darkstate.parameters import specs
 
 NAMES = """
-AdiabaticClosedForm ArgumentError AtomPair Calibration Cells CesiumCells ClosedForm Convention CountModel
-DarkstateError Dense Digitizer ExactLiouvillian ExactState FidelityFit GaussianState Imperfections InputError Kinetic
-LinearSystem MomentEquations MonitoredCells Outcome OutcomeError PairState Protocol Pulse Rates Reconstruction Solution
-SpinEnsembles SpinMechanics SpinState Structured TemporalMode Trap TweezerPair TwoLevelEnsembles VARIANTS WitnessValue
-__version__ beam_splitter best_gain budget calibrate calibration cascade certify classical_fisher condition correlation
-count_model count_table efficiency_from_noise epr_variance evolve exact_gradient exact_states exact_steady_state
+AdiabaticClosedForm ArgumentError AtomPair Calibration Cells CesiumCells ClosedForm Collective Convention CountModel
+DarkstateError Dense Digitizer ExactLiouvillian ExactState FidelityFit GaussianState Imperfections InputError JumpModel
+Kinetic Leaping LinearSystem MomentEquations MonitoredCells Outcome OutcomeError PairState ProductStart Protocol Pulse
+Rates Reconstruction Sampled Solution SpinEnsembles SpinMechanics SpinStart SpinState Structured TemporalMode
+Trajectories Trap TweezerPair TwoLevelEnsembles VARIANTS WitnessValue __version__ beam_splitter best_gain budget
+calibrate calibration cascade certify classical_fisher compare_exact condition correlation count_model count_table
+efficiency_from_noise epr_variance evolve exact_gradient exact_samples exact_states exact_steady_state
 exclude_unentangled explain feedback fidelity fingerprint fit_fidelity fit_orientation fit_ramsey force_noise
-gaussian_state gram heterodyne homodyne inspect_file lab_calibration light_rates line load load_cases lock_in
-log_negativity loss measurement negativity network open_record open_system optimum optomechanics oscillator
-parametric_oscillator phase_shift ppt predict predict_cases product product_criterion projection_noise protocol purity
-quadratures quantum_fisher ramsey_fisher rates read_calibration read_certificate read_counts read_foreign reconstruct
-reconstruct_counts record record_digest regulate retrodict save_calibration save_counts save_record sector_concurrence
-sequence shipped_labs shot_noise_linearity sideband_homodyne sideband_oscillator simulate simulate_counts simulate_lab
-simulate_runs species spectrum spin_ensemble squeezer standard_quantum_limit steady_state steering
-teleportation_fidelity temporal_modes thermal to_dataset tweezer two_mode_squeezed two_sample vacuum verify window
-with_values
+gaussian_state gram heterodyne homodyne inspect_file jump_model kitagawa_squeezing lab_calibration light_rates line
+load load_cases lock_in log_negativity loss measurement negativity network one_ensemble open_record open_system optimum
+optomechanics oscillator parametric_oscillator phase_shift ppt predict predict_cases product product_criterion
+projection_noise protocol purity quadratures quantum_fisher ramsey_fisher rates read_calibration read_certificate
+read_counts read_foreign reconstruct reconstruct_counts record record_digest regulate retrodict save_calibration
+save_counts save_record sector_concurrence sequence shipped_labs shot_noise_linearity sideband_homodyne
+sideband_oscillator simulate simulate_counts simulate_lab simulate_runs species spectrum spin_ensemble spin_squeezing
+squeezer standard_quantum_limit steady_samples steady_state steering teleportation_fidelity temporal_modes thermal
+to_dataset tweezer two_mode_squeezed two_sample vacuum verify window with_values
 """.split()
 
 

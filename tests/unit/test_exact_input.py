@@ -11,9 +11,11 @@ from darkstate.solve.evolve import evolve
 from darkstate.solve.exact_spins import exact_gradient, exact_states, exact_steady_state
 from darkstate.solve.methods import ExactLiouvillian
 from darkstate.solve.steady_state import steady_state
-from darkstate.spins.exact.basis import multiplicities, sector, unknowns
-from darkstate.spins.exact.channels import SHIFT, amplitude
-from darkstate.spins.exact.generator import charges, coefficients, generator, inner, jump_operators
+from darkstate.spins.exact.basis import sector, unknowns, ways
+from darkstate.spins.exact.channels import GAIN, SHIFT, amplitude, steps
+from darkstate.spins.exact.charges import charges
+from darkstate.spins.exact.generator import coefficients, generator, inner
+from darkstate.spins.exact.jumps import Collective, JumpModel, ProductStart, SpinStart, jump_model, one_ensemble
 from darkstate.spins.exact.layout import Layout
 from darkstate.spins.exact.steady import problem, spectral_gap
 from darkstate.spins.moments import total_rates
@@ -38,27 +40,111 @@ REFUSED = [
     ("negative number", replace(FEW, atoms=jnp.array([3.0, -2.0])), "whole and at least 1"),
     ("half an atom", replace(FEW, atoms=jnp.array([2.5, 3.0])), "whole and at least 1, but are 2.5 and 3"),
     ("not finite", replace(FEW, atoms=jnp.array([3.0, jnp.inf])), "finite"),
+    ("no atom number", replace(FEW, atoms=jnp.array([3.0, jnp.nan])), "finite"),
     ("no number", changed(cooling=jnp.nan), "finite"),
-    ("negative rate", changed(heating=-1.0), "`heating` is negative"),
+    ("negative rate", changed(heating=-1.0), r"`drive.heating` is -1"),
     ("too little decay", changed(transverse=0.1), "leaves the dephasing at -"),
     ("too many atoms", replace(FEW, atoms=jnp.full(2, 1e12)), r"needs .*e\+\d+ bytes, more than the 4.29e\+09 allowed"),
-    ("third level", changed(up_to_h=0.1, transverse=20.0), r"third level h \(up_to_h\).*MomentEquations"),
-    ("start in h", replace(FEW, initial_up=jnp.full(2, 0.9)), "third level h"),
-    ("start beyond", replace(FEW, initial_up=jnp.full(2, 1.1), initial_down=jnp.full(2, -0.1)), "between 0 and 1"),
+    ("too much loss", changed(up_to_h=50.0), "plus losses, which it includes, but leaves the dephasing at -"),
+    ("negative return", changed(h_to_up=-0.2), "`drive.h_to_up` is -0.2"),
+    ("transmission", replace(FEW, transmission=jnp.asarray(1.5)), "transmission .* between 0 and 1, but is 1.5"),
+    ("start beyond", replace(FEW, initial_up=jnp.full(2, 1.1), initial_down=jnp.full(2, -0.1)), "1.1 up and -0.1 down"),
+    ("another model", krauter2011(), "must be a SpinEnsembles or a JumpModel, but is a CesiumCells"),
 ]
 
 
 @pytest.mark.parametrize(("model", "message"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
 def test_models_without_an_exact_solution_are_refused(model, message):
     with pytest.raises(ArgumentError, match=message):
-        steady_state(model, method=EXACT)
+        exact_steady_state(model)
     with pytest.raises(ArgumentError, match=message):
-        evolve(model, [0.0, 1.0], method=EXACT)
+        exact_states(model, [0.0, 1.0])
 
 
-def test_three_level_cells_are_refused():
-    with pytest.raises(ArgumentError, match="third level h"):
-        evolve(krauter2011().model(), [1e-3], method=EXACT)
+SIDEBAND = Collective((1.0, 0.0), (0.0, 0.5))
+NO_JUMPS = [
+    ("sum", (2, 2), (Collective((1.0, 1.0)),), r"keep m_I \+ m_II: take the method Trajectories"),
+    ("nothing", (2, 2), (Collective((1.0, 1.0)), SIDEBAND), r"keep no such number: take the method Trajectories"),
+    ("one quadrature", (3, 0), (Collective((1.0, 0.0), (1.0, 0.0)),), r"no such number: take the method Trajectories"),
+    ("too many", (9000, 0), (SIDEBAND,), r"9000 and 0 atoms needs .*e\+\d+ bytes.*memory=.*Trajectories"),
+]
+
+
+@pytest.mark.parametrize(("atoms", "collective", "message"), [r[1:] for r in NO_JUMPS], ids=[r[0] for r in NO_JUMPS])
+def test_jump_models_outside_the_sector_are_refused(atoms, collective, message):
+    model = JumpModel(atoms, collective, local=((0.1, 0.1), *((0.0, 0.0),) * 6))
+    for solve in (exact_steady_state, lambda m: exact_states(m, [1.0])):
+        with pytest.raises(ArgumentError, match=message):
+            solve(model)
+
+
+def test_what_acts_on_the_missing_ensemble_does_not_count():
+    """x S_I + y S_II with nobody in II is x S_I."""
+    model = JumpModel((3, 0), (Collective((1.0, 0.7)),), exchange=0.4)
+    plain = JumpModel((3, 0), (Collective((1.0, 0.0)),))
+    one, two = (exact_states(replace(m, start=(ProductStart(0.0, 1.0),) * 2), [0.7])[0] for m in (model, plain))
+    np.testing.assert_array_equal(one.populations[0], two.populations[0])
+    with pytest.raises(ArgumentError, match="not unique: ensemble I has 2 stationary states"):
+        exact_steady_state(model)
+
+
+def test_jump_models_take_no_lights():
+    model = one_ensemble(3, emission=0.5)
+    with pytest.raises(ArgumentError, match="holds its rates as they are: leave out `protocol` and `strengths`"):
+        exact_states(model, [1.0], protocol=protocol(("drive", 1.0, 0.5)))
+    with pytest.raises(ArgumentError, match="holds its rates as they are"):
+        exact_steady_state(model, strengths=(1.0, 0.0, 0.0))
+    with pytest.raises(ArgumentError, match="differentiates a SpinEnsembles model, but got a JumpModel"):
+        exact_gradient(model, lambda state: state.polarization[0])
+
+
+BAD_JUMPS = [
+    ({"atoms": (0, 1)}, "at least 1 in ensemble I"),
+    ({"atoms": (2.5, 1)}, "whole.*2.5 and 1"),
+    ({"atoms": (np.inf, 1)}, "whole.*inf and 1"),
+    ({"atoms": (np.nan, 1)}, "whole.*nan and 1"),
+    ({"collective": (Collective((np.nan, 0.0)),)}, "finite"),
+    ({"local": ((-1.0, 0.0), *((0.0, 0.0),) * 6)}, "`cooling` is -1"),
+    ({"start": (ProductStart(0.8, 0.3), ProductStart())}, "0.8 up and 0.3 down"),
+    ({"start": (SpinStart(((1.5, 0.5, 1.0),)), ProductStart())}, "2 atoms have no state j = 1.5"),
+    ({"start": (SpinStart(((1.0, 0.0, 0.6),)), ProductStart())}, "add up to 1"),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), BAD_JUMPS)
+def test_jump_models_that_do_not_exist_are_refused(values, message):
+    with pytest.raises(ArgumentError, match=message):
+        JumpModel(**({"atoms": (2, 2)} | values))
+
+
+def test_one_atom_alone_decays_and_rests():
+    """Up with exp(-t); with pumping, P = (pumping - emission)/(pumping + emission)."""
+    state = exact_states(one_ensemble(1, emission=1.0), [0.8])[0]
+    assert state.spin[0] == pytest.approx(np.exp(-0.8) - 0.5, abs=1e-14)
+    rest = exact_steady_state(one_ensemble(1, emission=1.0, pumping=3.0))
+    assert rest.polarization[0] == pytest.approx(0.5, abs=1e-14) and np.isnan(rest.polarization[1])
+    with pytest.raises(ArgumentError, match="All rates of the model are zero"):
+        exact_steady_state(one_ensemble(1))
+    assert exact_states(one_ensemble(1), [5.0])[0].purity == pytest.approx(1, abs=1e-15)
+    assert exact_states(JumpModel((2.0, np.int64(1))), [1.0])[0].atoms == (2, 1)  # whole numbers of any type
+
+
+def test_atoms_that_start_in_h_without_rates_stay():
+    """The number of atoms in |h> is then conserved: a steady state is not unique, the evolution is."""
+    model = replace(FEW, initial_up=jnp.full(2, 0.9), initial_down=jnp.zeros(2))
+    with pytest.raises(ArgumentError, match=r"not unique: .* its Jx or its atoms in \|h>.*loss or return"):
+        exact_steady_state(model)
+    np.testing.assert_allclose(exact_states(model, [1.0])[0].isotropic.h, 0.1, atol=1e-12)
+
+
+def test_three_level_cells_of_a_laboratory_are_too_large_until_few():
+    """002 Fig. 2 case c, whose Gamma-tilde lies one per cent below the sum of its rates."""
+    cells = krauter2011("c").model()
+    with pytest.raises(ArgumentError, match=r"1e\+12 and 1e\+12 atoms needs .* bytes"):
+        evolve(cells, [1e-3], method=EXACT)
+    state = exact_states(replace(cells, atoms=jnp.full(2, 2.0)), [1e-3])[0]
+    assert state.third == (True, True) and state.smallest_eigenvalues.min() > -1e-12
+    assert 0 < float(state.isotropic.h[0]) < 0.1 and state.trace == pytest.approx(1, abs=1e-12)
 
 
 def test_a_state_too_large_names_its_bytes():
@@ -87,6 +173,26 @@ def test_collective_noise_alone_has_no_unique_steady_state():
         exact_steady_state(model_of(build(Ensemble(1, dd=1.0), Ensemble(1, cool=1.0))))
 
 
+def test_two_pairs_of_distinguishable_spins_are_refused():
+    """All spins have six stationary operators: a state for each (j_I, j_II), and two coherences between dark states."""
+    light = Ensemble(2, mu=1.25, nu=0.75, d_gamma=3.0)
+    system = build(light, light)
+    with pytest.raises(ValueError, match="not unique: 6 null vectors"):
+        system.steady_state()
+    with pytest.raises(ArgumentError, match="ensemble I has 2 stationary states of its own, because .* total spin j"):
+        exact_steady_state(model_of(system))
+    decay = JumpModel((2, 2), (Collective(lowering=(1.0, 0.0)), Collective(lowering=(0.0, 1.0))))
+    with pytest.raises(ArgumentError, match="ensemble I has 2 stationary states of its own, because .* total spin j"):
+        exact_steady_state(decay)
+
+
+def test_an_exchange_may_make_unique_what_the_ensembles_alone_are_not():
+    """II has no rates of its own, and the exchange with I moves it: the sentence claims no more than is known."""
+    model = JumpModel((2, 1), exchange=1.0, local=((0.4, 0.0), (0.9, 0.0), *((0.0, 0.0),) * 5))
+    with pytest.raises(ArgumentError, match="cannot tell whether the steady state is unique: ensemble II has 2"):
+        exact_steady_state(model)
+
+
 def test_an_almost_degenerate_steady_state_is_refused():
     """Single-atom rates 1e-9 of the collective one: the gap drowns in rounding, and the certificate says so."""
     weak = Ensemble(4, mu=1.45, nu=1.05, d_gamma=3.0, cool=1e-9, heat=1e-9, dd=1e-9)
@@ -109,18 +215,19 @@ def test_ramps_and_traced_models_are_refused():
 
 
 @pytest.mark.parametrize("atoms", [1, 2, 5, 8])
-@pytest.mark.parametrize("kind", ["cooling", "heating", "dephasing"])
+@pytest.mark.parametrize("kind", list(SHIFT))
 def test_squared_amplitudes_add_up_to_the_jump_rate(kind, atoms):
-    """sum over j' = N_down, N_up, and N/4 for s_x of every atom; no amplitude leads out of the basis."""
-    s = sector(atoms, 0)
+    """sum over j' = N_down, N_up, N_2/4 for s_x of all, 1 per atom in |h>; no amplitude leads out of the basis."""
+    s = sector(atoms, 0, third=True)
     total = 0.0
-    for step in (-1, 0, 1):
-        square = amplitude(kind, atoms, s.j, s.ket, step) ** 2
-        _, there = s.place(s.twice_j + 2 * step, s.k + step - SHIFT[kind])
-        np.testing.assert_allclose(square[~there], 0, atol=1e-14)
+    for step in steps(kind):
+        square = amplitude(kind, s.two_level, s.j, s.ket, step) ** 2
+        _, there = s.place(s.two_level + GAIN[kind], s.twice_j + int(2 * step), s.k + int(step - SHIFT[kind]))
+        np.testing.assert_allclose((square * (s.two_level < atoms if GAIN[kind] > 0 else 1))[~there], 0, atol=1e-14)
         total = total + square
-    rate = {"cooling": atoms / 2 - s.ket, "heating": atoms / 2 + s.ket, "dephasing": np.full(s.size, atoms / 4)}
-    np.testing.assert_allclose(total, rate[kind], atol=1e-12)
+    up, down = s.two_level / 2 + s.ket, s.two_level / 2 - s.ket
+    rate = {"cooling": down, "heating": up, "dephasing": s.two_level / 4, "up_to_h": up, "down_to_h": down}
+    np.testing.assert_allclose(total, rate.get(kind, np.ones(s.size)), atol=1e-12)
 
 
 def unequal(detuning=0.0):
@@ -146,7 +253,7 @@ def test_the_charge_follows_from_the_jump_operators():
     """Two sidebands conserve m_I - m_II alone; without nu, or without collective light, m_I and m_II both."""
 
     def of(model):
-        return charges(jump_operators(coefficients(model, jnp.ones(3))))
+        return charges(jump_model(model).jumps)
 
     w, leak = of(FEW)
     np.testing.assert_allclose(w[0], -w[1], atol=1e-15)
@@ -168,7 +275,7 @@ def test_one_atom_beside_many_keeps_a_purity():
     model = replace(FEW, atoms=jnp.array([1.0, 60.0]))
     state = exact_states(model, [0.0])[0]
     assert state.purity == pytest.approx(1, abs=1e-14) and state.collective_purity == pytest.approx(1, abs=1e-14)
-    assert multiplicities(60)[-1] > 1e15
+    assert ways(60, 60, 0) > 1e15
     np.testing.assert_allclose(state.spin, [0.5, 30.0], rtol=1e-14)
 
 

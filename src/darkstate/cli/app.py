@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from darkstate.cli.options import CalibrationOption, Case, Changes, LabArgument, OneCase, Out, print_files
+from darkstate.cli.options import (
+    CalibrationOption,
+    Case,
+    Changes,
+    LabArgument,
+    OneCase,
+    Out,
+    open_lab,
+    print_files,
+    progress,
+)
 from darkstate.cli.records import commands
 
 if TYPE_CHECKING:
@@ -33,6 +43,7 @@ darkstate check mylab.toml                            how every number was under
 darkstate predict mylab.toml --set drive.z=2          xi(t), its minimum and time window
 darkstate rates mylab.toml                            every derived rate: formula, error, validity
 darkstate explain xi mylab.toml                       which terms make up a quantity
+darkstate exact mylab.toml --atoms 8                  closed form, moments and exact result side by side
 darkstate figure krauter2011-fig2b --out figures      a figure of a paper
 darkstate schema --out lab.schema.json                JSON Schema of lab files, for editors
 
@@ -175,6 +186,35 @@ def explain(
 
 
 @app.command()
+def exact(
+    lab: LabArgument,
+    atoms: Annotated[str, typer.Option(metavar="N", help="Atoms in each cell, such as 8, 1000 or 1e12.")],
+    error: Annotated[float, typer.Option(metavar="ERROR", help="Standard error of xi to reach.")] = 0.01,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of all trajectories.")] = 0,
+    case: OneCase = None,
+    change: Changes = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Else results/LAB-CASE-exact.")] = None,
+) -> None:
+    """Compare closed form and moment equations with the exact result for N atoms.
+
+    Up to 8 atoms the density operator is solved, up to a million quantum trajectories are followed, and from 1000 atoms
+    on also leaped over, until xi is known to ERROR. Seconds to minutes; the first run compiles. Optical depth and rates
+    stay as in the lab file, so that the collective rate d Gamma is the same for every N.
+
+    Example: darkstate exact labs/muschik2011.toml --atoms 8
+    """
+    loaded = open_lab(lab, case, change)
+
+    from darkstate.report.exact import compare_exact
+
+    with progress(f"solving {loaded.name} for {atoms} atoms") as bar:
+        found = compare_exact(loaded, _number("--atoms", atoms), error=error, seed=seed, progress=bar)
+    print(found)
+    name = f"{loaded.name}-{loaded.case}" if loaded.case else loaded.name
+    print_files(found.save(out or Path("results") / f"{name}-exact"))
+
+
+@app.command()
 def figure(
     name: Annotated[str | None, typer.Argument(metavar="ID", help="The figure.")] = None,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files go.")] = Path("figures"),
@@ -182,16 +222,23 @@ def figure(
 ) -> None:
     """Compute a figure of a paper.
 
+    Seconds each; finite-n, which no paper has, takes some four minutes.
+
     Example: darkstate figure krauter2011-fig2b --out figures
     """
-    from darkstate.report.papers import FIGURES, draw
+    from darkstate.report.papers import FIGURES, LONG, draw
 
     if listing or name is None:
         width = max(map(len, FIGURES))
         print("\n".join(f"{key:<{width}}  {text}" for key, text in FIGURES.items()))
         return
-    _progress(f"computing {name}")
-    print_files(draw(name, out))
+    if name in LONG:
+        with progress(f"computing {name}") as bar:
+            paths = draw(name, out, bar)
+    else:
+        _progress(f"computing {name}")
+        paths = draw(name, out)
+    print_files(paths)
 
 
 @app.command()
@@ -243,6 +290,15 @@ def _predict(labs: dict[str, Lab], data: Path | None, out: Path | None) -> None:
     print(result)
     name = f"{first.name}-{first.case}" if "" in labs and first.case else first.name
     print_files(result.save(out or Path("results") / name))
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        from darkstate.errors import InputError
+
+        raise InputError([f"{option} {text} is no number; write one such as 8, 1000 or 1e12"]) from None
 
 
 def _progress(text: str) -> None:

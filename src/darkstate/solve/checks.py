@@ -20,6 +20,10 @@ trace_defect, positivity_defect   how far a density matrix is from trace 1, and 
 residual               |L rho|/(spectral gap |rho|) of an exact steady state: bounds its relative error
 charge_leak            part of the jump amplitudes that leaves the sector of exact spins
 thermal_tail           share of thermal pairs above the cutoff of their levels, estimated
+window_tail            largest weight that a trajectory lost at the edges of the basis states it occupies
+leap_range             how far leaping is from where it holds, see `spins.exact.leap`
+drift                  change between the halves of the average of sampled steady states, in standard errors
+sampling_error         largest standard error of a sampled transverse variance; informs, and has no limit
 doppler ... distance   what effective rates of light and vapour rest on, see `atoms.validity`
 """
 

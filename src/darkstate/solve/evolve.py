@@ -25,8 +25,16 @@ from darkstate.solve.checks import d_over_n, decide, not_finite, out_of_range, t
 from darkstate.solve.exact_spins import evolve_exact
 from darkstate.solve.integrate import integrate
 from darkstate.solve.linear import Stages, check_times, evolve_constant, evolve_driven, no_delays, start_of
-from darkstate.solve.methods import AbstractLevels, AdiabaticClosedForm, ExactLiouvillian, Kinetic, MomentEquations
+from darkstate.solve.methods import (
+    AbstractLevels,
+    AdiabaticClosedForm,
+    ExactLiouvillian,
+    Kinetic,
+    MomentEquations,
+    Trajectories,
+)
 from darkstate.solve.solution import Solution
+from darkstate.solve.trajectories import evolve_sampled
 from darkstate.solve.two_atoms import evolve_pair
 from darkstate.spins.closed_forms import adiabatic_moments, decay_rates, start
 from darkstate.spins.ensembles import Rates, SpinEnsembles
@@ -48,7 +56,13 @@ def evolve(
     *,
     initial: GaussianState | PairState | None = None,
     protocol: Protocol | None = None,
-    method: MomentEquations | AdiabaticClosedForm | ExactLiouvillian | Kinetic | AbstractLevels | None = None,
+    method: MomentEquations
+    | AdiabaticClosedForm
+    | ExactLiouvillian
+    | Trajectories
+    | Kinetic
+    | AbstractLevels
+    | None = None,
     throw: bool = True,
 ) -> Solution:
     """Evolve two spin ensembles, an atom pair, or a linear system.
@@ -62,8 +76,9 @@ def evolve(
         times: increasing times from 0 on [t; s].
         initial: state a linear system or a pair starts from; None = vacuum, |00>.
         protocol: segments of light for ensembles; None = drive, pump and repump on for ever at strength 1.
-        method: `MomentEquations` (default of ensembles and functions of time), `AdiabaticClosedForm`, or, for small
-            ensembles, `ExactLiouvillian`; for a pair `Kinetic` (default), `Structured` or `Dense`.
+        method: `MomentEquations` (default of ensembles and functions of time), `AdiabaticClosedForm`, or, without
+            approximation, `ExactLiouvillian` for small ensembles and `Trajectories` (`Leaping`) for larger ones; for a
+            pair `Kinetic` (default), `Structured` or `Dense`.
         throw: raise on a bad outcome; False keeps the code per point.
 
     Returns:
@@ -101,6 +116,9 @@ def evolve(
     if isinstance(method, ExactLiouvillian):
         found = evolve_exact(model, times, protocol, method)
         return found.raise_if_bad() if throw else found
+    if isinstance(method, Trajectories):
+        found = evolve_sampled(model, times, protocol, method)
+        return found.raise_if_bad() if throw else found
     times = jnp.asarray(times, float)
     if isinstance(method, AdiabaticClosedForm):
         if protocol is not None and not _is_constant_drive(protocol):
@@ -117,8 +135,8 @@ def evolve(
         )
     else:
         raise ArgumentError(
-            "Argument `method` must be MomentEquations, AdiabaticClosedForm or ExactLiouvillian, but is "
-            f"{method!r}; steady_state takes ClosedForm."
+            "Argument `method` must be MomentEquations, AdiabaticClosedForm, ExactLiouvillian, Trajectories or "
+            f"Leaping, but is {method!r}; steady_state takes ClosedForm."
         )
     return solution.raise_if_bad() if throw else solution
 

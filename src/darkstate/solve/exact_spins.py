@@ -19,23 +19,24 @@ from darkstate.solve.linear import check_times
 from darkstate.solve.methods import ExactLiouvillian
 from darkstate.solve.solution import Solution
 from darkstate.spins.ensembles import SpinEnsembles
-from darkstate.spins.exact.basis import product_populations, unknowns
-from darkstate.spins.exact.generator import Coefficients, charges, coefficients, generator, jump_operators
+from darkstate.spins.exact.basis import product_populations, spin_populations, unknowns
+from darkstate.spins.exact.charges import charges
+from darkstate.spins.exact.generator import Generator, coefficients, generator, jump_coefficients
+from darkstate.spins.exact.jumps import LOCAL, JumpModel, ProductStart, SpinStart, jumps_of
 from darkstate.spins.exact.krylov import RESTART, SUBSPACE, exponential
 from darkstate.spins.exact.layout import Layout
 from darkstate.spins.exact.sensitivity import slopes
-from darkstate.spins.exact.state import ExactState
+from darkstate.spins.exact.state import ExactState, isotropic
 from darkstate.spins.exact.steady import Problem, problem, spectral_gap
-from darkstate.spins.moments import total_rates
-from darkstate.spins.protocol import Protocol
-from darkstate.spins.state import Isotropic, SpinState
+from darkstate.spins.protocol import Protocol, constant_segments
+from darkstate.spins.state import SpinState
 
 LIGHTS = (1.0, 1.0, 1.0)
-THIRD_LEVEL = ("up_to_h", "down_to_h", "h_to_up", "h_to_down")
+Third = tuple[bool, bool]
 
 
 def exact_states(
-    model: SpinEnsembles,
+    model: SpinEnsembles | JumpModel,
     times: Any,
     *,
     protocol: Protocol | None = None,
@@ -43,11 +44,11 @@ def exact_states(
 ) -> list[ExactState]:
     """The density operators of two ensembles over time, with all that can be read from them.
 
-    Formula: exp(t L) on the product state of the model, in Krylov subspaces of controlled error. Source: 001 Eq. (13),
-    with unequal ensembles, Larmor frequencies and light lost between them.
+    Formula: exp(t L) on the start of the model, in Krylov subspaces of controlled error. Source: 001 Eq. (13), and D1
+    as full-rate Lindblad terms, with unequal ensembles, Larmor frequencies and light lost between them.
 
     Args:
-        model: two ensembles of two-level atoms; the third level must be out of use.
+        model: two ensembles; or a `JumpModel`, whose jump operators keep m_I - m_II, with one ensemble or two.
         times: increasing times from 0 on [t; s].
         protocol: segments of constant light; None = all lights on for ever at strength 1.
         method: accuracy and memory.
@@ -67,27 +68,20 @@ def exact_states(
     """
     check_times(times)
     method = ExactLiouvillian() if method is None else method
-    atoms = _checked(model)
     every = np.asarray(times, float)
-    pieces = _segments(protocol, float(every[-1]))
-    detuned = bool(jnp.sum(model.larmor) != 0)
-    _fit(atoms, SUBSPACE + 8, 0, detuned, method)
-    made = [_coefficients(model, strengths) for _, strengths in pieces]
-    leak = max(charges(jump_operators(c))[1] for c in made)
-    x = _start(model, atoms)
-    layout, values = None, np.empty(0)
-    now, error = 0.0, 0.0
+    pieces = [(end, _jumps(model, strengths)) for end, strengths in constant_segments(protocol, float(every[-1]))]
+    first = pieces[0][1]
+    atoms, detuned = first.atoms, sum(first.larmor) != 0
+    third = any(j.third[0] for _, j in pieces), any(j.third[1] for _, j in pieces)
+    _fit(atoms, third, SUBSPACE + 8, 0, detuned, method)
+    x = np.outer(*(_start(n, begin, uses) for n, begin, uses in zip(atoms, first.start, third, strict=True)))
+    values, now, error = None, 0.0, 0.0
     found: list[ExactState] = []
-    for (end, _), c in zip(pieces, made, strict=True):
-        g = generator(atoms, c, complex_state=detuned)
-        if layout is None:
-            layout = Layout.of(g)
-            values = layout.join(layout.split(np.zeros(layout.size)) | {0: x})
-        here = layout
-
-        def move(v: Any, g: Any = g, here: Layout = here) -> Any:
-            return here.join(g.apply(here.split(v)))
-
+    for end, jumps in pieces:
+        g = generator(atoms, jump_coefficients(jumps), third, complex_state=detuned)
+        layout = Layout.of(g)
+        values = layout.join(layout.split(np.zeros(layout.size)) | {0: x}) if values is None else values
+        move = _map(g, layout)
         fastest = max(float(np.abs(a.diagonal()).max() + np.abs(b.diagonal()).max()) for a, b in g.local)
         step = 10 / fastest if fastest else np.inf
         stops = [t for t in every[len(found) :] if t <= end]
@@ -97,20 +91,24 @@ def exact_states(
                 values, wrong, step = exponential(move, values, target - now, share, step)
                 now, error = target, error + wrong
             if len(found) < len(every) and target == every[len(found)]:
-                found.append(_state(model, atoms, here.split(values.copy()), numerical_error=error, charge_leak=leak))
+                found.append(_state(jumps, third, layout.split(values.copy()), numerical_error=error))
     return found
 
 
+def _map(g: Generator, layout: Layout) -> Callable[[Any], Any]:
+    return lambda values: layout.join(g.apply(layout.split(values)))
+
+
 def exact_steady_state(
-    model: SpinEnsembles, *, strengths: Any = LIGHTS, method: ExactLiouvillian | None = None
+    model: SpinEnsembles | JumpModel, *, strengths: Any = LIGHTS, method: ExactLiouvillian | None = None
 ) -> ExactState:
     """The steady density operator of two ensembles, with all that can be read from it.
 
-    Formula: L rho = 0, Tr rho = 1. Source: 001 Eq. (13), with unequal ensembles, Larmor frequencies and light lost
-    between them.
+    Formula: L rho = 0, Tr rho = 1. Source: 001 Eq. (13), and D1 as full-rate Lindblad terms, with unequal ensembles,
+    Larmor frequencies and light lost between them.
 
     Args:
-        model: two ensembles of two-level atoms; the third level must be out of use.
+        model: two ensembles; or a `JumpModel`, whose jump operators keep m_I - m_II, with one ensemble or two.
         strengths: strengths of (drive, pump, repump) [3].
         method: accuracy and memory.
 
@@ -127,9 +125,7 @@ def exact_steady_state(
         >>> print(f"P = {state.polarization[0]:.9f}, purity {state.collective_purity:.4f}")
         P = 0.312012480, purity 0.0135
     """
-    method = ExactLiouvillian() if method is None else method
-    atoms = _checked(model)
-    return _steady(model, atoms, _coefficients(model, strengths), method)[0]
+    return _steady(_jumps(model, strengths), ExactLiouvillian() if method is None else method)[0]
 
 
 def exact_gradient(
@@ -144,14 +140,15 @@ def exact_gradient(
     Formula: implicit function theorem, dF/dc = -lambda (dL/dc) rho, one adjoint solution for all parameters.
 
     Args:
-        model: two ensembles of two-level atoms.
+        model: two ensembles.
         figure: a differentiable number of the state, such as `lambda state: epr_variance(state).value`.
         strengths: strengths of (drive, pump, repump) [3].
         method: accuracy and memory.
 
     Returns:
         The figure, and its derivatives in the places of the parameters. `atoms`, `hyperfine_spin` and the start hold 0:
-        whole numbers have no derivative, and the steady state forgets the start.
+        whole numbers have no derivative, and the steady state forgets the start. So do the rates to and from |h> of an
+        ensemble that has none: without a way back the smallest loss would empty it.
 
     Raises:
         ArgumentError: as `exact_steady_state`.
@@ -163,33 +160,34 @@ def exact_gradient(
         >>> print(f"{figure:.9f} {slope.drive.cooling[0]:.6f} {slope.drive.heating[0]:.6f}")
         0.312012480 0.066789 -0.127368
     """
+    if not isinstance(model, SpinEnsembles):
+        raise ArgumentError(f"exact_gradient differentiates a SpinEnsembles model, but got a {type(model).__name__}.")
     method = ExactLiouvillian() if method is None else method
-    atoms = _checked(model)
+    jumps = _jumps(model, strengths)
+    atoms, third = jumps.atoms, jumps.third
 
     def read(values: dict[str, Any]) -> Any:
-        up = jnp.stack([values["up_1"], values["up_2"]])
-        transverse = jnp.stack([values["transverse_1"], values["transverse_2"]])
-        all_moments = Isotropic(up, 1 - up, 0 * up, transverse, values["pair_re"], values["pair_im"]).moments
-        return figure(SpinState(all_moments, jnp.array(atoms, float), jnp.asarray(model.hyperfine_spin, float)))
+        moments = isotropic(values, third).moments
+        return figure(SpinState(moments, jnp.array(atoms, float), jnp.asarray(model.hyperfine_spin, float)))
 
-    c = _coefficients(model, strengths)
-    state, stationary = _steady(model, atoms, c, method)
-    s = state.isotropic
-    values = {"up_1": s.up[0], "up_2": s.up[1], "transverse_1": s.transverse[0], "transverse_2": s.transverse[1]}
-    value, weights = jax.value_and_grad(read)(values | {"pair_re": s.pair_re, "pair_im": s.pair_im})
-    blocks = state.blocks
+    state, stationary = _steady(jumps, method)
+    value, weights = jax.value_and_grad(read)(state.values)
     if weights["pair_im"] != 0 and not stationary.generator.complex:
-        stationary = problem(generator(atoms, c, complex_state=True))
-    found, residual = slopes(stationary, blocks, {k: float(w) for k, w in weights.items()}, method.tolerance)
+        stationary = problem(generator(atoms, jump_coefficients(jumps), third, complex_state=True))
+    weights = {name: float(weight) for name, weight in weights.items()}
+    found, residual = slopes(stationary, state.blocks, weights, method.tolerance)
     if not residual <= 1e-8 * stationary.uncoupled.slowest:
         raise OutcomeError(Outcome.not_converged, f"residual of the sensitivities {residual:.1e} 1/s")
     floats = jax.tree.map(lambda leaf: jnp.asarray(leaf, float), model)
     _, back = jax.vjp(lambda m: coefficients(m, jnp.asarray(strengths, float)), floats)
     (slope,) = back(found)
-    return float(value), dataclasses.replace(slope, atoms=jnp.zeros(2))
+    lights = {name: _without_h(getattr(slope, name), third) for name in ("dark", "drive", "pump", "repump")}
+    return float(value), dataclasses.replace(slope, atoms=jnp.zeros(2), **lights)
 
 
-def evolve_exact(model: SpinEnsembles, times: Any, pulses: Protocol | None, method: ExactLiouvillian) -> Solution:
+def evolve_exact(
+    model: SpinEnsembles | JumpModel, times: Any, pulses: Protocol | None, method: ExactLiouvillian
+) -> Solution:
     """The exact moments over time; see `evolve`."""
     found = exact_states(model, times, protocol=pulses, method=method)
     checks = {name: jnp.array([state.figures[name] for state in found]) for name in found[0].figures}
@@ -197,109 +195,74 @@ def evolve_exact(model: SpinEnsembles, times: Any, pulses: Protocol | None, meth
     return Solution(state, jnp.asarray(times, float), decide(checks, tolerance=2 * method.tolerance), checks)
 
 
-def steady_exact(model: SpinEnsembles, strengths: Any, method: ExactLiouvillian) -> Solution:
+def steady_exact(model: SpinEnsembles | JumpModel, strengths: Any, method: ExactLiouvillian) -> Solution:
     """The exact moments of the steady state; see `steady_state`."""
     found = exact_steady_state(model, strengths=strengths, method=method)
     checks = {name: jnp.asarray(value) for name, value in found.figures.items()}
     return Solution(found.spin_state, None, decide(checks), checks)
 
 
-def _steady(
-    model: SpinEnsembles, atoms: tuple[int, int], c: Coefficients, method: ExactLiouvillian
-) -> tuple[ExactState, Problem]:
+def _steady(jumps: JumpModel, method: ExactLiouvillian) -> tuple[ExactState, Problem]:
+    c = jump_coefficients(jumps)
     if not any(bool(np.any(np.asarray(leaf) != 0)) for leaf in jax.tree.leaves(c)):
         raise ArgumentError("All rates of the model are zero: every state is stationary. Set a rate above 0.")
-    detuned = bool(jnp.sum(model.larmor) != 0)
-    _fit(atoms, RESTART // 2 + 12, 1, detuned, method)
-    stationary = problem(generator(atoms, c, complex_state=detuned))
+    atoms, third, detuned = jumps.atoms, jumps.third, c.detuning != 0
+    _fit(atoms, third, RESTART // 2 + 12, 1, detuned, method)
+    stationary = problem(generator(atoms, c, third))
     right = stationary.start()
     right[0] *= -stationary.shift
     blocks, residual, _ = stationary.solve(right, method.tolerance)
     gap = spectral_gap(stationary)
-    figures = {"residual": residual / gap, "growth_rate": -gap, "charge_leak": charges(jump_operators(c))[1]}
-    return _state(model, atoms, blocks, **figures), stationary
+    state = _state(jumps, third, blocks, residual=residual / gap, growth_rate=-gap)
+    if any(third):
+        left = float((state.isotropic.up + state.isotropic.down)[np.array(third)].min())
+        # what is left below the accuracy of the solution is nothing
+        state = dataclasses.replace(state, figures={**state.figures, "empty": round(1 - left, 9)})
+    return state, stationary
 
 
-def _state(model: SpinEnsembles, atoms: tuple[int, int], blocks: dict[int, Any], **figures: float) -> ExactState:
-    state = ExactState(atoms, blocks, float(model.hyperfine_spin), {})
+def _state(jumps: JumpModel, third: Third, blocks: dict[int, Any], **figures: float) -> ExactState:
+    state = ExactState(jumps.atoms, blocks, jumps.hyperfine_spin, {}, third)
     figures |= {
+        "charge_leak": charges(jumps.jumps)[1],
         "trace_defect": abs(state.trace - 1),
         "positivity_defect": -float(state.smallest_eigenvalues.min()),
     }
     return dataclasses.replace(state, figures=figures)
 
 
-def _checked(model: SpinEnsembles) -> tuple[int, int]:
-    """The two atom numbers; refuses models this method does not hold for."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(model)):
+def _jumps(model: SpinEnsembles | JumpModel, strengths: Any) -> JumpModel:
+    """The jump operators of a model; refuses those that this method does not hold for."""
+    found = jumps_of(model, strengths)
+    if not found.conserves(-1):
+        kept = "m_I + m_II" if found.conserves(1) else "no such number"
         raise ArgumentError(
-            "The exact generator is not assembled inside jit, vmap or grad: use exact_gradient for derivatives."
+            "ExactLiouvillian holds for jump operators that keep m_I - m_II, as those of the engineered reservoir do, "
+            f"but these keep {kept}: take the method Trajectories()."
         )
-    if any(not np.all(np.isfinite(np.asarray(leaf, float))) for leaf in jax.tree.leaves(model)):
-        raise ArgumentError("All parameters of the model must be finite numbers; one is infinite or not a number.")
-    lights = (model.dark, model.drive, model.pump, model.repump)
-    for light in lights:
-        for field in dataclasses.fields(light):
-            if np.min(np.asarray(getattr(light, field.name))) < 0:
-                raise ArgumentError(f"Rates must be at least 0 1/s, but `{field.name}` is negative.")
-    numbers = [float(n) for n in np.asarray(model.atoms)]
-    if any(n < 1 or n != round(n) for n in numbers):
-        raise ArgumentError(
-            f"ExactLiouvillian counts atoms: both numbers must be whole and at least 1, but are {numbers[0]:g} and "
-            f"{numbers[1]:g}."
-        )
-    used = {name for light in lights for name in THIRD_LEVEL if np.any(getattr(light, name))}
-    up, down = np.asarray(model.initial_up), np.asarray(model.initial_down)
-    if used or np.any(np.abs(1 - up - down) > 1e-12):
-        raise ArgumentError(
-            "ExactLiouvillian holds for two-level atoms, but this model uses the third level h "
-            f"({', '.join(sorted(used)) or 'some atoms start there'}): take the method MomentEquations()."
-        )
-    if np.min([up, down]) < 0 or not 0 <= float(model.transmission) <= 1:
-        raise ArgumentError("The initial populations and the transmission of the model must lie between 0 and 1.")
-    return int(numbers[0]), int(numbers[1])
+    return found
 
 
-def _coefficients(model: SpinEnsembles, strengths: Any) -> Coefficients:
-    c = coefficients(model, jnp.asarray(strengths, float))
-    r = total_rates(model, jnp.asarray(strengths, float))
-    floor = -1e-12 * np.asarray(r.transverse)
-    if min(float(jnp.min(leaf)) for leaf in (c.cooling, c.heating, c.raising, c.lowering)) < 0:
-        raise ArgumentError("Argument `strengths` must leave all rates at least 0 1/s, but makes one negative.")
-    if np.any(np.asarray(c.dephasing) < floor):
-        raise ArgumentError(
-            "Gamma-tilde must not be below cooling plus heating, which it includes, but leaves the dephasing at "
-            f"{float(np.min(c.dephasing)):.3g} 1/s."
-        )
-    return dataclasses.replace(c, dephasing=jnp.maximum(c.dephasing, 0.0))
+def _without_h(slope: Any, third: Third) -> Any:
+    """Derivatives by the rates to and from |h> only where |h> is in use."""
+    used = np.array(third)
+    return dataclasses.replace(slope, **{name: jnp.where(used, getattr(slope, name), 0.0) for name in LOCAL[3:]})
 
 
-def _fit(atoms: tuple[int, int], vectors: int, forms: int, detuned: bool, method: ExactLiouvillian) -> None:
+def _fit(
+    atoms: tuple[int, int], third: Third, vectors: int, forms: int, detuned: bool, method: ExactLiouvillian
+) -> None:
     """Refuse what does not fit into memory, before anything of that size is made."""
-    one, two = (unknowns(n, n) for n in atoms)
-    need = 8.0 * (2 if detuned else 1) * (vectors * unknowns(*atoms) + forms * 4 * (one + two))
+    squares = sum(unknowns(n, n, (uses, uses), min(atoms)) for n, uses in zip(atoms, third, strict=True))
+    need = 8.0 * (2 if detuned else 1) * (vectors * unknowns(*atoms, third) + forms * 4 * squares)
     if need > method.memory:
         raise ArgumentError(
             f"The exact state of {atoms[0]:g} and {atoms[1]:g} atoms needs {need:.3g} bytes, more than the "
-            f"{method.memory:.3g} allowed: take fewer atoms, ExactLiouvillian(memory=...), or MomentEquations()."
+            f"{method.memory:.3g} allowed: take fewer atoms, ExactLiouvillian(memory=...), or Trajectories()."
         )
 
 
-def _segments(pulses: Protocol | None, last: float) -> list[tuple[float, Any]]:
-    """(end, strengths) of each segment up to the last time."""
-    if pulses is None:
-        return [(np.inf, np.array(LIGHTS))]
-    durations, start, end = (np.asarray(x, float) for x in (pulses.durations, pulses.start, pulses.end))
-    if np.any(start != end):
-        raise ArgumentError(
-            "ExactLiouvillian takes segments of constant light, but one is a ramp: cut it into short constant "
-            "segments, or take MomentEquations()."
-        )
-    borders = np.cumsum(durations)
-    pieces = [(float(b), s) for b, s in zip(borders[:-1], start[:-1], strict=True) if b < last]
-    return [*pieces, (np.inf, start[len(pieces)] if len(pieces) < len(start) else start[-1])]
-
-
-def _start(model: SpinEnsembles, atoms: tuple[int, int]) -> Any:
-    up = np.asarray(model.initial_up, float)
-    return np.outer(*(product_populations(n, p) for n, p in zip(atoms, up, strict=True)))
+def _start(atoms: int, begin: ProductStart | SpinStart, third: bool) -> Any:
+    if isinstance(begin, SpinStart):
+        return spin_populations(atoms, begin.states, third)
+    return product_populations(atoms, begin.up, begin.down, third)

@@ -45,6 +45,8 @@ LIMITS: dict[str, tuple[float, Outcome]] = {
     "residual": (1e-8, Outcome.not_converged),
     "charge_leak": (1e-12, Outcome.outside_validity),
     "thermal_tail": (0.01, Outcome.not_converged),
+    "window_tail": (1e-6, Outcome.not_converged),
+    "drift": (6.0, Outcome.not_converged),
 }
 """Largest value each check may have, and the outcome beyond it; `numerical_error` has the method's tolerance."""
 
@@ -56,6 +58,7 @@ CURES: dict[str, str] = {
     "small_length": "mean_length = 0 (no effective range) for scattering lengths below it",
     "trace_defect": "a shorter time or a tighter tolerance; if this stays, please report it with the input",
     "positivity_defect": "a shorter time or a tighter tolerance; if this stays, please report it with the input",
+    "drift": "exact_samples over a longer time: something relaxes slower than its single-atom rates say",
     "thermal_tail": "a larger `cutoff` of the method, 10 or more",
 }
 """What to change when a check of an atom pair is beyond its limit; the cures of other checks stand in `errors`."""

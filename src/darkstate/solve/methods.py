@@ -143,6 +143,54 @@ class ExactLiouvillian:
         return "exact"
 
 
+@dataclasses.dataclass(frozen=True)
+class Trajectories:
+    """Quantum trajectories of the full master equation: 2 to some 10^6 atoms. For `evolve`, `steady_state`.
+
+    Args:
+        number: of trajectories; of `exact_samples(until=...)` the most that may run.
+        seed: the same seed gives the same numbers, bit for bit, whatever the number of threads.
+        threads: cores to use; None = all.
+
+    Validity: no approximation but the number of trajectories; `checks["window_tail"]` bounds what the basis left out.
+    Needs the optional extra `darkstate[exact]`.
+    """
+
+    number: int = 2000
+    seed: int = 0
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("number", 2), ("seed", 0), ("threads", 1)):
+            value = getattr(self, name)
+            if value is not None and (value != int(value) or value < least):
+                raise ArgumentError(f"Argument `{name}` must be a whole number of at least {least}, but is {value!r}.")
+
+    @property
+    def name(self) -> str:
+        """Name in results."""
+        return type(self).__name__.lower()
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaping(Trajectories):
+    """Trajectories whose many alike jumps are drawn together: 10^3 to 10^12 atoms at the same cost. For `evolve`.
+
+    Args:
+        step: length of a step, in units of the inverse of the fastest single-atom rate.
+
+    Validity: an approximation for polarised ensembles of 10^3 atoms or more; everything is run with `step` and with
+    half of it, and the change is the error of the step (`Sampled.step_change`).
+    """
+
+    step: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.step <= 1:
+            raise ArgumentError(f"Argument `step` must lie between 0 and 1, but is {self.step!r}.")
+
+
 VARIANTS: dict[str, MomentEquations | AdiabaticClosedForm] = {
     "corrected": MomentEquations(),
     "paper_ode": MomentEquations(variant="paper_ode"),

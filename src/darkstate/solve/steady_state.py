@@ -11,8 +11,9 @@ from darkstate.pair.atom_pair import AtomPair
 from darkstate.solve.checks import d_over_n, decide, not_finite, out_of_range, transverse_excess
 from darkstate.solve.exact_spins import steady_exact
 from darkstate.solve.linear import steady
-from darkstate.solve.methods import AbstractLevels, ClosedForm, ExactLiouvillian, Structured
+from darkstate.solve.methods import AbstractLevels, ClosedForm, ExactLiouvillian, Structured, Trajectories
 from darkstate.solve.solution import Solution
+from darkstate.solve.trajectories import steady_sampled
 from darkstate.solve.two_atoms import average_pair
 from darkstate.spins.closed_forms import decay_rates, steady_moments
 from darkstate.spins.ensembles import SpinEnsembles
@@ -24,7 +25,7 @@ def steady_state(
     model: SpinEnsembles | AtomPair | LinearSystem,
     *,
     strengths: Any = (1.0, 1.0, 1.0),
-    method: ClosedForm | ExactLiouvillian | AbstractLevels | None = None,
+    method: ClosedForm | ExactLiouvillian | Trajectories | AbstractLevels | None = None,
     throw: bool = True,
 ) -> Solution:
     """Steady state of two spin ensembles under constant light, of a linear system, or the time average of a pair.
@@ -37,8 +38,8 @@ def steady_state(
         model: two ensembles, a `LinearSystem` (delays of a one-way cascade are accounted for), or an `AtomPair`, whose
             state in a harmonic trap is averaged over all times.
         strengths: strengths of (drive, pump, repump) [3]; for ensembles.
-        method: `ClosedForm` (default) or, for few atoms, `ExactLiouvillian` for ensembles; `Structured` (default) or
-            `Dense` for a pair.
+        method: `ClosedForm` (default) or, without approximation, `ExactLiouvillian` for few atoms and `Trajectories`
+            for more of them; `Structured` (default) or `Dense` for a pair.
         throw: raise on a bad outcome; False keeps the code.
 
     Returns:
@@ -73,10 +74,13 @@ def steady_state(
     if isinstance(method, ExactLiouvillian):
         found = steady_exact(model, strengths, method)
         return found.raise_if_bad() if throw else found
+    if isinstance(method, Trajectories):
+        found = steady_sampled(model, strengths, method)
+        return found.raise_if_bad() if throw else found
     if not isinstance(method, ClosedForm):
         raise ArgumentError(
-            f"Argument `method` must be ClosedForm() or ExactLiouvillian(), but is {method!r}; evolve takes the other "
-            "methods."
+            "Argument `method` must be ClosedForm(), ExactLiouvillian(), Trajectories() or Leaping(), but is "
+            f"{method!r}; evolve takes the other methods."
         )
     solution = _closed_form(model, jnp.asarray(strengths, float))
     return solution.raise_if_bad() if throw else solution

@@ -88,3 +88,30 @@ def _check(kind: str, value: Any) -> None:
             f"Segment {kind!r} must have a duration in s and strengths that are finite numbers of at least 0, but has "
             f"{value!r}."
         )
+
+
+def constant_segments(pulses: Protocol | None, last: float) -> list[tuple[float, Any]]:
+    """(end, strengths) of each segment up to the last time, the last end infinite; None = all lights on.
+
+    Raises:
+        ArgumentError: a segment is a ramp.
+
+    Example:
+        >>> for end, strengths in constant_segments(protocol(("drive", 1e-3), ("dark", 1e-3)), 1.0):
+        ...     print(end, strengths)
+        0.001 [1. 1. 1.]
+        inf [0. 0. 0.]
+    """
+    import numpy as np  # here, since lab files are checked without it
+
+    if pulses is None:
+        return [(np.inf, np.ones(3))]
+    durations, start, end = (np.asarray(x, float) for x in (pulses.durations, pulses.start, pulses.end))
+    if np.any(start != end):
+        raise ArgumentError(
+            "Exact methods take segments of constant light, but one is a ramp: cut it into short constant segments, or "
+            "take MomentEquations()."
+        )
+    borders = np.cumsum(durations)
+    pieces = [(float(b), s) for b, s in zip(borders[:-1], start[:-1], strict=True) if b < last]
+    return [*pieces, (np.inf, start[len(pieces)])]

@@ -1,1 +1,1 @@
-"""Two ensembles of N two-level atoms without approximation, in permutation-symmetric sectors."""
+"""One or two ensembles of N atoms without approximation: density operators, trajectories, leaping."""

@@ -30,22 +30,22 @@ def slopes(problem: Problem, x: Blocks, weights: Mapping[str, float], tolerance:
     Returns:
         The slopes, arranged as `Coefficients`, and the residual of the adjoint solution, relative to its size [1/s].
     """
-    atoms = problem.generator.atoms
+    atoms, third = problem.generator.atoms, problem.generator.third
     layout = Layout.of(problem.generator)
     f = layout.split(np.zeros(layout.size))
-    for name, operator in observables(atoms).items():
+    for name, operator in observables(atoms, third).items():
         if weights[name] != 0:
             for q, block in operator.items():
                 f[q] += weights[name] * block
     adjoint, residual, _ = problem.adjoint().solve(f, tolerance)
-    leaves, tree = jax.tree.flatten(Coefficients(*(jnp.zeros(2),) * 5, *(jnp.zeros(()),) * 3))
+    leaves, tree = jax.tree.flatten(Coefficients(*(jnp.zeros(2),) * 9, *(jnp.zeros(()),) * 5))
     found = []
     for number, leaf in enumerate(leaves):
         slope = np.zeros(leaf.shape)
         for index in np.ndindex(leaf.shape):
             unit = jnp.zeros(leaf.shape).at[index].set(1.0)
             c = jax.tree.unflatten(tree, [*leaves[:number], unit, *leaves[number + 1 :]])
-            slope[index] = -inner(adjoint, generator(atoms, c).apply(x))
+            slope[index] = -inner(adjoint, generator(atoms, c, third).apply(x))
         found.append(jnp.asarray(slope))
     slopes: Coefficients = jax.tree.unflatten(tree, found)
     return slopes, residual

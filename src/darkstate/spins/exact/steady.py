@@ -111,16 +111,25 @@ def problem(generator: Generator) -> Problem:
         ArgumentError: an ensemble alone has several steady states; the sentence says why.
     """
     right = []
-    for name, matrix in zip(("I", "II"), generator.local[0], strict=True):
+    # an exchange that no light from I to II makes could still tie such states together
+    doubt = any(len(pairs) > 1 for pairs in generator.up.values())
+    opening = "This method cannot tell whether the steady state is" if doubt else "The steady state is not"
+    for name, matrix, third in zip(("I", "II"), generator.local[0], generator.third, strict=True):
         closed = _closed_classes(matrix)
         if closed > 1:
+            kept, cure = "its total spin j or its Jx", "cooling, heating or dephasing"
+            if third:
+                kept, cure = (
+                    "its total spin j, its Jx or its atoms in |h>",
+                    "cooling, heating, dephasing, loss or return",
+                )
             raise ArgumentError(
-                f"The steady state is not unique: ensemble {name} has {closed} stationary states of its own, because "
-                "the rates given conserve its total spin j or its Jx. Give its atoms single-atom cooling, heating or "
-                "dephasing, or use evolve for the state that this start leads to."
+                f"{opening} unique: ensemble {name} has {closed} stationary states of its own, because "
+                f"the rates given conserve {kept}. Give its atoms single-atom {cure}, or use evolve for the state that "
+                "this start leads to."
             )
         n = matrix.shape[0]
-        rate = float(np.abs(matrix.diagonal()).max())
+        rate = float(np.abs(matrix.diagonal()).max()) or 1.0  # 0 for no atoms
         right.append(np.linalg.solve(matrix.toarray() + rate / n, np.full(n, rate / n)))
     left = tuple(np.ones(len(u)) for u in right)
     shift = float(np.median(np.abs(generator.local[0][0].diagonal())))
