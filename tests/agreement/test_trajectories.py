@@ -129,7 +129,7 @@ def test_light_pulses_follow_each_other_as_in_the_density_matrix():
 def test_a_factor_of_two_in_any_rate_is_seen(name):
     """Every rate, jump operator and term of H: doubled in the oracle, some number is off by 8 standard errors or more.
 
-    The sizes, 12 to 230 standard errors, are in validation/trajectories.md.
+    The sizes, 13 to 220 standard errors, are in validation/trajectories.md.
     """
     model = SENSITIVE[name]
     found = sampled(model, FEW if name == "neither" else NUMBER, seed=8)

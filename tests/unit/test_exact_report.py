@@ -54,7 +54,7 @@ def test_moments_are_those_of_predict(few):
 
 def test_the_table_says_what_was_done_and_where_methods_part(few):
     text = str(few)
-    assert "4 in each ensemble; optical depth and rates as in the lab file, d Gamma = 30 /s" in text
+    assert "4 in each ensemble; optical depth and rates as in the lab file so changed, d Gamma = 30 /s" in text
     assert "density operator of all 8 atoms" in text
     apart = few.courses[1].xi - few.reference.xi
     at = int(np.argmax(abs(apart)))

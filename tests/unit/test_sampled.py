@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from darkstate.backend import jnp
-from darkstate.errors import ArgumentError
+from darkstate.errors import ArgumentError, OutcomeError
 from darkstate.solve.evolve import evolve
+from darkstate.solve.exact_spins import exact_states
 from darkstate.solve.methods import Leaping, Trajectories
 from darkstate.solve.steady_state import steady_state
 from darkstate.solve.trajectories import exact_samples, steady_samples
@@ -213,3 +214,111 @@ def test_squeezing_of_product_and_twisted_states():
     ellipse = SpinState(m, state.atoms, state.hyperfine_spin)
     np.testing.assert_allclose(spin_squeezing(ellipse).value, small / 0.25)
     np.testing.assert_allclose(kitagawa_squeezing(ellipse), 4 * small)
+
+
+def three_levels(slow):
+    """One ensemble of ten atoms that a slow rate brings back from the third level by way of |up>."""
+    local = [(0.0, 0.0)] * 7
+    local[1], local[3], local[4], local[5] = (100.0, 0.0), (10.0, 0.0), (slow, 0.0), (slow / 10, 0.0)
+    return JumpModel((10, 0), local=tuple(local))
+
+
+@pytest.mark.parametrize("slow", [1.0, 0.05])
+def test_steady_states_wait_for_the_slowest_population(slow):
+    """Rate equations: heat up = down (d->h) .. with h_to_up; the null vector of the 3 x 3 matrix, here by hand."""
+    found = steady_samples(three_levels(slow), method=Trajectories(number=600, seed=2))
+    # h leaves by slow/10 to up; up leaves by 100 to down and 10 to h; down leaves by slow to h
+    up = 1.0
+    down = 100.0 * up / slow
+    h = (10.0 * up + slow * down) / (slow / 10)
+    expected = h / (up + down + h)
+    value, error = found.estimate(lambda s: s.moments.h[..., 0])
+    assert abs(value[0] - expected) < 4 * error[0] and error[0] < 0.01
+
+
+def test_a_third_level_in_one_ensemble_only_has_a_steady_state():
+    """Ensemble II: up = cool/(cool + heat); I: rate equations with loss 0.5 from up and return 1 to up, up = 20/36."""
+    local = [(1.0, 1.0), (0.3, 0.3), (0.0, 0.0), (0.5, 0.0), (0.0, 0.0), (1.0, 0.0), (0.0, 0.0)]
+    found = steady_samples(JumpModel((4, 4), local=tuple(local)), method=Trajectories(number=2000, seed=5))
+    value, error = found.estimate(lambda s: s.moments.up)
+    assert np.all(np.abs(value[0] - [1 / 1.8, 1 / 1.3]) < 4 * error[0])
+
+
+def test_a_figure_without_a_number_ends_the_run_with_a_sentence():
+    nothing = lambda state: state.moments.y[..., 0] * jnp.nan  # noqa: E731
+    assert "not a finite number" in refusal(
+        lambda: exact_samples(JumpModel((2, 2), local=both(1.0)), [1.0], method=FEW, until=(nothing, 0.1))
+    )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Collective(raising=(1.0,)),
+        lambda: Collective(raising=1.0),
+        lambda: Collective(lowering=(1j, 0.0)),
+        lambda: JumpModel(10),
+        lambda: JumpModel((2, 2), collective=Collective((1.0, 0.0))),
+        lambda: JumpModel((2, 2), local=((1.0, 1.0),)),
+        lambda: JumpModel((2, 2), local=(1.0,) * 7),
+    ],
+)
+def test_things_of_the_wrong_shape_are_refused_in_one_sentence(make):
+    assert "Argument `" in refusal(make)
+
+
+def test_witnesses_are_figures_themselves():
+    found = exact_samples(one_ensemble(6, emission=1.0), [0.3], method=FEW)
+    (value, _), (same, _) = found.estimate(spin_squeezing), found.estimate(lambda s: spin_squeezing(s).value)
+    np.testing.assert_array_equal(value, same)
+
+
+def test_what_was_not_drawn_has_an_error():
+    _, p, error = exact_samples(one_ensemble(30, emission=0.01), [0.1], method=FEW).spin_distribution[0]
+    assert np.all(error > 0) and p[-1] == 0
+
+
+def test_purity_and_its_error_are_those_of_the_density_matrix():
+    """Sixty runs: mean of the pulls, and their spread, against exact_states."""
+    model = two_levels(d=5.0, gd_add=2.0, atoms=3).model()
+    exact = exact_states(model, [0.2])[0].collective_purity
+    runs = [exact_samples(model, [0.2], method=Trajectories(number=200, seed=s)).purity for s in range(60)]
+    pulls = np.array([(value - exact) / error for value, error in runs])
+    assert abs(pulls.mean()) < 0.5 and np.std(pulls) == pytest.approx(1.0, abs=0.35)
+
+
+def test_the_reference_of_dephasing_stays_until_the_next_jump():
+    """One atom each, strong rates: a reference that moved between jumps gave <Jx> = 0.2068, not 0.2032."""
+    model = two_levels(2.5, d=30.0, gd_add=2.0, atoms=1).model()
+    exact = exact_states(model, [0.02])[0].spin[0]
+    found = exact_samples(model, [0.02], method=Trajectories(number=200_000, seed=7))
+    value, error = found.estimate(lambda s: s.moments.x[..., 0])
+    assert error[0] < 0.0009 and abs(value[0] - exact) < 3 * error[0]
+
+
+def test_leaping_keeps_independent_atoms_exact():
+    """Uncorrelated atoms: x = (2 exp(-t) - 1)/2 per atom and <Jy^2>/N = 1/4 at all times, at both steps."""
+    found = exact_samples(one_ensemble(10**6, emission=1.0), [0.1, 0.3], method=Leaping(number=4000, seed=1))
+    for part in (found, found.coarse):
+        x, error = part.estimate(lambda s: s.moments.x[..., 0])
+        assert np.all(np.abs(x - (np.exp([-0.1, -0.3]) - 0.5)) < 4 * error + 1e-6)
+        yy, error = part.estimate(lambda s: s.moments.yy[..., 0])
+        assert np.all(np.abs(yy - 0.25) < 4 * error) and np.all(error < 0.01)
+
+
+def test_leaping_meets_the_moment_equations_at_many_atoms():
+    """001 Sec. III D, d = 30, Z = 2.5; 0.3 % and the table of steps are in validation/leaping.md."""
+    model = two_levels(2.5, d=30.0, gd_add=2.0, atoms=1e9).model()
+    found = exact_samples(model, [0.1, 0.4], method=Leaping(number=4000, seed=3))
+    value, error = found.estimate(xi)
+    np.testing.assert_array_less(np.abs(value - np.asarray(xi(evolve(model, [0.1, 0.4]).state))), 4 * error)
+    assert np.all(error / value < 0.015) and found.figures["leap_range"] < 1e-3
+
+
+@pytest.mark.parametrize("polarization", [0.0, -0.5])
+def test_leaping_refuses_unpolarised_and_inverted_ensembles(polarization):
+    model = two_levels(atoms=1e6).model()
+    up = (1 + polarization) / 2
+    model = replace(model, initial_up=jnp.full(2, up), initial_down=jnp.full(2, 1 - up))
+    with pytest.raises(OutcomeError, match="leap_range"):
+        exact_samples(model, [0.1], method=Leaping(number=40))

@@ -113,6 +113,9 @@ class ExactComparison:
         """A sentence on how a course and the reference agree."""
         apart, error = self.difference(course)
         (scale, unit), name = clock(self.times[-1]), self.reference.title
+        lost = np.isnan(course.xi) & ~np.isnan(self.reference.xi)
+        if lost.any():
+            return f"gives no number from {self.times[np.argmax(lost)] * scale:.3g} {unit} on ({course.outcome.name})"
         found = self.parting(course)
         sampled = course.sampled or self.reference.sampled
         if found is None:
@@ -127,8 +130,9 @@ class ExactComparison:
 
     def __str__(self) -> str:
         rate = max(float(c.cell.total.collective) for c in (self.lab.experiment, second_cell(self.lab.experiment)))
-        rows = [("atoms", f"{self.atoms:g} in each ensemble; optical depth and rates as in the lab file, d Gamma = "
-                          f"{rate:.4g} /s")]  # fmt: skip
+        depth = "optical depth and rates as in the lab file" + (" so changed" if self.lab.overrides else "")
+        rows = [("changed", ", ".join(self.lab.overrides))] if self.lab.overrides else []
+        rows += [("atoms", f"{self.atoms:g} in each ensemble; {depth}, d Gamma = {rate:.4g} /s")]
         rows += [(c.title, c.made) for c in self.courses]
         rows += [("note", text) for text in self.notes]
         others = [c for c in self.courses if c is not self.reference]

@@ -27,6 +27,7 @@ from darkstate.solve.trajectories import LEAST_LEAP, exact_samples
 from darkstate.spins.ensembles import SpinEnsembles
 from darkstate.spins.exact.basis import unknowns
 from darkstate.spins.exact.jumps import jump_model
+from darkstate.spins.exact.sampling import ROUND
 from darkstate.spins.moments import total_rates
 from darkstate.spins.protocol import Protocol, constant_segments
 from darkstate.spins.state import Moments, SpinState
@@ -48,6 +49,9 @@ PER_ENTRY, PER_JUMP, PER_STEP = 1e-6, 2e-6, 1e-5
 
 SCATTER = 0.6
 """Standard deviation of xi per trajectory, relative; 0.4 to 0.9 whatever the number of atoms."""
+
+UNSEEN = 2.0
+"""Standard error, in units of xi over the number of trajectories, by jumps so rare that none was drawn."""
 
 PART = 3.5
 """Standard errors beyond which a difference counts: by chance, one comparison in a hundred has one that large."""
@@ -176,12 +180,17 @@ class Preview:
             rate = np.where(inside, np.asarray(jump_rate(task.model, strengths, solution.state.moments)), rate)
             begin = end
         jumps = float(np.trapezoid(rate, task.times))
-        xi = np.asarray(_xi(solution.state))
-        number = (SCATTER * float(np.nanmax(np.minimum(xi, 4 / xi))) / task.error) ** 2
+        if not np.isfinite(jumps):  # moment equations that failed: as many as the fastest rate gives
+            jumps = 2.0 * task.atoms * task.spans
+        xi = np.nan_to_num(np.asarray(_xi(solution.state)), nan=2.0, posinf=2.0)
+        number = (SCATTER * float(np.max(np.minimum(xi, 4 / xi))) / task.error) ** 2
+        number = max(number, 20.0 * ROUND)  # the first round
+        turns = abs(float(jnp.sum(task.model.larmor))) * float(task.times[-1])  # steps must follow the precession
+        each = jumps + 10 * (1 + turns)
         fastest_atom = max(np.max(jump_model(task.model, strengths).local) for _, strengths in task.pieces)
         steps = 3 * fastest_atom * float(task.times[-1]) / Leaping().step  # of the wanted length, and of half of it
         cores = os.cpu_count() or 1
-        return cls(jumps, number, number * (jumps + 10) * PER_JUMP / cores, number * steps * PER_STEP / cores)
+        return cls(jumps, number, number * each * PER_JUMP / cores, number * steps * PER_STEP / cores)
 
     def said(self, task: Task) -> str:
         """What it costs, in words."""
@@ -324,6 +333,8 @@ def _sampled(name: str, task: Task, wanted: Preview, method: type[Trajectories],
         progress(1.0)
     spent = in_time(perf_counter() - begin)
     xi, error = (np.asarray(x) for x in found.estimate(_xi))
+    # what happens in less than one trajectory of all was not seen, and the scatter knows nothing of it
+    error = np.hypot(error, np.where(task.times > 0, UNSEEN * np.maximum(xi, 1.0) / found.trajectories, 0.0))
     worst = float(np.max(error[xi <= 2], initial=0.0))
     said = [f"{found.trajectories} trajectories in {spent}, error of xi at most {worst:.2g}"]
     wrong = [k for k, value in found.figures.items() if k in LIMITS and not value <= LIMITS[k][0]]

@@ -47,6 +47,8 @@ LIMITS: dict[str, tuple[float, Outcome]] = {
     "thermal_tail": (0.01, Outcome.not_converged),
     "window_tail": (1e-6, Outcome.not_converged),
     "drift": (6.0, Outcome.not_converged),
+    # `validation/leaping.md`: xi of N = 1000 agrees with exact trajectories at 0.023, and with P = 0.2 at 0.1
+    "leap_range": (0.1, Outcome.outside_validity),
 }
 """Largest value each check may have, and the outcome beyond it; `numerical_error` has the method's tolerance."""
 
@@ -58,6 +60,7 @@ CURES: dict[str, str] = {
     "small_length": "mean_length = 0 (no effective range) for scattering lengths below it",
     "trace_defect": "a shorter time or a tighter tolerance; if this stays, please report it with the input",
     "positivity_defect": "a shorter time or a tighter tolerance; if this stays, please report it with the input",
+    "leap_range": "Trajectories(): leaping holds while the ensembles stay polarised, and for many atoms",
     "drift": "exact_samples over a longer time: something relaxes slower than its single-atom rates say",
     "thermal_tail": "a larger `cutoff` of the method, 10 or more",
 }

@@ -61,6 +61,7 @@ def exact_samples(
 
     Raises:
         ArgumentError: the model has no such solution, Numba is missing, or a state spreads beyond the window.
+        OutcomeError: leaping does not hold for these ensembles.
 
     Example:
         >>> from darkstate.experiments.two_level_ensembles import *
@@ -71,6 +72,19 @@ def exact_samples(
         >>> print(bool(abs(xi[0] - 0.852243) < 4 * error[0]), bool(error[0] < 0.02))  # 0.852243: density matrix
         True True
     """
+    found = _run(model, times, protocol, method, until, progress)
+    _solution(found, found.times).raise_if_bad()
+    return found
+
+
+def _run(
+    model: SpinEnsembles | JumpModel,
+    times: Any,
+    protocol: Protocol | None,
+    method: Trajectories | None,
+    until: Until | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Sampled:
     check_times(times)
     method = Trajectories() if method is None else method
     pieces = [(end, jumps_of(model, strengths)) for end, strengths in constant_segments(protocol, float(times[-1]))]
@@ -99,8 +113,9 @@ def steady_samples(
     """The steady state by quantum trajectories: each is averaged over time after it has forgotten its start.
 
     Formula: 10 relaxation times 1/Gamma_slow are waited for, and 21 states over the next 10 are averaged; Gamma_slow is
-    the slower of cooling + heating (+ exchange with the third level) and of Gamma-tilde, the worse ensemble. Errors
-    come from the scatter between trajectories, so that correlations in time are in them.
+    the slowest rate of a single atom, of its populations (cooling + heating, or the rate equations of three levels) and
+    of its coherence, in the worse ensemble. Errors come from the scatter between trajectories, so that correlations in
+    time are in them.
 
     Args:
         model, method, until, progress: as `exact_samples`; strengths: of (drive, pump, repump) [3].
@@ -111,6 +126,7 @@ def steady_samples(
 
     Raises:
         ArgumentError: as `exact_samples`; or no single-atom rate makes the state forget its start.
+        OutcomeError: as `exact_samples`; or the average still drifts.
 
     Example:
         >>> from darkstate.spins.exact.jumps import one_ensemble
@@ -119,26 +135,37 @@ def steady_samples(
         >>> print(bool(abs(polarization[0] - 0.5) < 4 * error[0]), bool(error[0] < 0.02))
         True True
     """
-    method = Trajectories() if method is None else method
+    found = _run_steady(model, strengths, method, until, progress)
+    _solution(found, found.times).raise_if_bad()
+    return found
+
+
+def _run_steady(
+    model: SpinEnsembles | JumpModel,
+    strengths: Any,
+    method: Trajectories | None,
+    until: Until | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Sampled:
     jumps = jumps_of(model, strengths)
     slow = _slowest(jumps)
     times = np.linspace(BURN_IN / slow, (BURN_IN + AVERAGE) / slow, POINTS)
     if until is not None:
         figure, error = until
         until = (lambda state: figure(_mean(state)), error)
-    found = exact_samples(jumps, times, method=method, until=until, progress=progress)
+    found = _run(jumps, times, None, method, until, progress)
     averaged = _averaged(found)
     return averaged if found.coarse is None else dataclasses.replace(averaged, coarse=_averaged(found.coarse))
 
 
 def evolve_sampled(model: Any, times: Any, pulses: Protocol | None, method: Trajectories) -> Solution:
     """Mean moments over time; see `evolve`."""
-    return _solution(exact_samples(model, times, protocol=pulses, method=method), jnp.asarray(times, float))
+    return _solution(_run(model, times, pulses, method), jnp.asarray(times, float))
 
 
 def steady_sampled(model: Any, strengths: Any, method: Trajectories) -> Solution:
     """Mean moments of the steady state; see `steady_state`."""
-    return _solution(steady_samples(model, strengths=strengths, method=method), None)
+    return _solution(_run_steady(model, strengths, method), None)
 
 
 def _solution(found: Sampled, times: Any) -> Solution:
@@ -175,18 +202,23 @@ def _check_leap(pieces: Any) -> None:
 
 
 def _slowest(model: JumpModel) -> float:
-    """The slowest rate at which single atoms forget their start [1/s]."""
+    """The slowest rate at which single atoms forget their start, populations and coherences [1/s]."""
     rates = []
     for e, n in enumerate(model.atoms):
-        if n:
-            cool, heat, dephasing, up_h, down_h, h_up, h_down = (pair[e] for pair in model.local)
-            rates += [cool + heat + min(up_h, down_h), cool + heat + up_h + down_h + dephasing]
-            if model.three_levels:
-                rates.append(up_h + down_h + h_up + h_down)
+        if not n:
+            continue
+        cool, heat, dephasing, up_h, down_h, h_up, h_down = (pair[e] for pair in model.local)
+        rates.append(cool + heat + up_h + down_h + dephasing)
+        if model.third[e]:
+            moves = np.array([[0.0, cool, h_up], [heat, 0.0, h_down], [up_h, down_h, 0.0]])  # up, down, h
+            decay = np.sort(-np.linalg.eigvals(moves - np.diag(moves.sum(0))).real)
+            rates.append(decay[1] if decay[1] > 1e-12 * decay[-1] else 0.0)  # decay[0] = 0 is the steady state
+        else:
+            rates.append(cool + heat)
     if not min(rates) > 0:
         raise ArgumentError(
-            "The steady state depends on the start: no single-atom cooling or heating makes an ensemble forget it. "
-            "Give such a rate, or use exact_samples over the time you mean."
+            "The steady state depends on the start: the single-atom rates do not make every ensemble forget it. Give "
+            "it such a rate, or use exact_samples over the time you mean."
         )
     return float(min(rates))
 

@@ -162,7 +162,7 @@ def _trajectory(
         moments(v[0], s, width, mean)
         now[4] = mean[0] if jumped else now[4] + (origin - labels[0, 2])
         while record < times.shape[0] and times[record] <= now[0]:
-            _record(labels, mean, record, sums, counts)
+            add_record(labels, mean, record, sums, counts)
             record += 1
         if record == times.shape[0]:
             return
@@ -171,16 +171,16 @@ def _trajectory(
         if moved:
             changed = 3
         _local(local[segment], atoms, labels, changed, w, quad)
-        cross = _collective(lower[segment], upper[segment], labels, quad)
-        _references(along[segment], now[4], quad)
+        cross = ladder_rates(lower[segment], upper[segment], labels, quad)
+        set_references(along[segment], now[4], quad)
         stop = min(times[record], ends[segment])
         changed = 0
-        jumped = _step(v, d, s, p, mean, now, size, labels, quad, cross, scalars[segment], unit, stop)
+        jumped = one_step(v, d, s, p, mean, now, size, labels, quad, cross, scalars[segment], unit, stop)
         if jumped:
             now[3] += 1.0
             now[1] = -np.log(1.0 - np.random.random())
             moments(v[0], s, size[0], mean)
-            changed = _jump(v[0], mean, size, labels, quad, rates, lower[segment], upper[segment])
+            changed = one_jump(v[0], mean, size, labels, quad, rates, lower[segment], upper[segment])
 
 
 @njit(cache=True, error_model="numpy")
@@ -194,7 +194,7 @@ def _local(local: Any, atoms: Any, labels: Any, changed: int, w: Any, quad: Any)
 
 
 @njit(cache=True)
-def _collective(lower: Any, upper: Any, labels: Any, quad: Any) -> float:
+def ladder_rates(lower: Any, upper: Any, labels: Any, quad: Any) -> float:
     """Rates of the ladder jump operators, as q_0 + q_1 <i> + q_2 <i^2> + q_3 Re <S_I S_II>; returns K between sites."""
     cross, a = 0.0, lower.shape[0]
     for row in range(a + upper.shape[0]):
@@ -213,7 +213,7 @@ def _collective(lower: Any, upper: Any, labels: Any, quad: Any) -> float:
 
 
 @njit(cache=True)
-def _references(along: Any, reference: float, quad: Any) -> None:
+def set_references(along: Any, reference: float, quad: Any) -> None:
     """Jumps that keep the labels, and vanish at the reference: collective Jx, and dephasing with j kept."""
     n = len(CHANNELS)
     for e in range(2):
@@ -226,7 +226,7 @@ def _references(along: Any, reference: float, quad: Any) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _step(
+def one_step(
     v: Any,
     d: Any,
     s: Any,
@@ -298,7 +298,7 @@ def _diagonal(d: Any, width: int, q1: float, q2: float, between: float, mean: An
 
 
 @njit(cache=True, error_model="numpy")
-def _jump(c: Any, mean: Any, size: Any, labels: Any, quad: Any, rates: Any, lower: Any, upper: Any) -> int:
+def one_jump(c: Any, mean: Any, size: Any, labels: Any, quad: Any, rates: Any, lower: Any, upper: Any) -> int:
     """Choose a channel and apply it; returns which ensembles changed, in bits 1 and 2."""
     total, last = 0.0, -1
     for row in range(quad.shape[0]):
@@ -335,7 +335,7 @@ def _jump(c: Any, mean: Any, size: Any, labels: Any, quad: Any, rates: Any, lowe
 
 
 @njit(cache=True)
-def _record(labels: Any, mean: Any, row: int, sums: Any, counts: Any) -> None:
+def add_record(labels: Any, mean: Any, row: int, sums: Any, counts: Any) -> None:
     """Add the expectation values of the present state."""
     out, x, y = sums[row], mean[0], mean[1]
     first = np.zeros(2)

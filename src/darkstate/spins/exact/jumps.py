@@ -40,6 +40,10 @@ class Collective:
     lowering: Pair = (0.0, 0.0)
     along: Pair = (0.0, 0.0)
 
+    def __post_init__(self) -> None:
+        for name in ("raising", "lowering", "along"):
+            object.__setattr__(self, name, _pair(name, getattr(self, name)))
+
 
 @dataclasses.dataclass(frozen=True)
 class ProductStart:
@@ -90,7 +94,16 @@ class JumpModel:
     hyperfine_spin: float = 0.5
 
     def __post_init__(self) -> None:
-        n = self.atoms
+        n: Any = _pair("atoms", self.atoms)
+        if isinstance(self.collective, Collective) or not all(isinstance(c, Collective) for c in self.collective):
+            raise ArgumentError("Argument `collective` must be a tuple of jump operators, such as (Collective(...),).")
+        if len(self.local) != len(LOCAL):
+            raise ArgumentError(
+                f"Argument `local` must hold a pair of rates for each of {', '.join(LOCAL)}, but holds "
+                f"{len(self.local)}."
+            )
+        for name, rates in zip(LOCAL, self.local, strict=True):
+            _pair(name, rates)
         if not all(isfinite(a) for a in n) or any(a != round(a) for a in n) or n[0] < 1 or n[1] < 0:
             raise ArgumentError(
                 "Atom numbers must be whole, at least 1 in ensemble I and 0 (none) or more in II, but are "
@@ -104,7 +117,7 @@ class JumpModel:
         for name, pair in zip(LOCAL, self.local, strict=True):
             if min(pair) < 0:
                 raise ArgumentError(f"Rates must be at least 0 1/s, but `{name}` is {min(pair):g}.")
-        for number, start in zip(n, self.start, strict=True):
+        for number, start in zip(self.atoms, self.start, strict=True):
             _check_start(number, start)
 
     @property
@@ -137,6 +150,18 @@ class JumpModel:
         w, _ = charges(self.jumps)
         direction = np.array([1.0, second]) / np.sqrt(2)
         return bool(np.linalg.norm(w.T @ direction) > 1 - 1e-9) if w.size else False
+
+
+def _pair(name: str, value: Any) -> Pair:
+    """Two real numbers, of ensembles I and II."""
+    try:
+        first, second = (float(x) for x in value)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"Argument `{name}` must be two real numbers, of ensembles I and II (0 where there is no second one), but "
+            f"is {value!r}."
+        ) from None
+    return first, second
 
 
 def _check_start(atoms: int, start: ProductStart | SpinStart) -> None:
@@ -280,8 +305,9 @@ def one_ensemble(
         (1.0, 0.0)
     """
     rates = {"collective_emission": collective_emission, "collective_pumping": collective_pumping}
+    rates |= {"emission": emission, "pumping": pumping, "dephasing": dephasing}
     for name, rate in (rates | {"collective_dephasing": collective_dephasing}).items():
-        if not rate >= 0:
+        if rate < 0:
             raise ArgumentError(f"Rates must be at least 0 1/s, but `{name}` is {rate:g}.")
     operators = (
         Collective(lowering=(float(np.sqrt(collective_emission)), 0.0)),

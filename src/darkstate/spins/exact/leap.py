@@ -24,10 +24,22 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from darkstate.spins.exact.chain import GUARD, LOCAL_ROWS, TRIM, _collective, _jump, _record, _references, _step
+from darkstate.spins.exact.chain import (
+    GUARD,
+    LOCAL_ROWS,
+    TRIM,
+    add_record,
+    ladder_rates,
+    one_jump,
+    one_step,
+    set_references,
+)
 from darkstate.spins.exact.chain_steps import ORDER
 from darkstate.spins.exact.chain_window import couplings, moments, settle
 from darkstate.spins.exact.irreps import CHANGE, CHANNELS, SOURCE, WEIGHT, lines, quadratics, weights
+
+HOPELESS = 1.0
+"""Range of a trajectory from which on it is not followed: j has come down to the occupied k."""
 
 LEAPED = np.array([2, 4, 9, 12, 14, 15])
 """The channels of `irreps.CHANNELS` that are drawn as counts [6]."""
@@ -184,15 +196,15 @@ def _between(state: Any, space: Any, light: Any, trim: float, step: float) -> No
         reference = mean[0] if jumped else reference + (origin - labels[0, 2])  # see `chain`: fixed until the next jump
         if jumped or moved:
             _channels(local, atoms, middle, w, quad)
-        cross = _collective(lower, upper, middle, quad)
-        _references(along, reference, quad)
-        jumped = _step(v, d, s, p, mean, now, size, labels, quad, cross, scalars, unit, step)
+        cross = ladder_rates(lower, upper, middle, quad)
+        set_references(along, reference, quad)
+        jumped = one_step(v, d, s, p, mean, now, size, labels, quad, cross, scalars, unit, step)
         if jumped:
             now[3] += 1.0
             now[1] = -np.log(1.0 - np.random.random())
             moments(v[0], s, size[0], mean)
             before[:] = middle
-            _jump(v[0], mean, size, middle, quad, rates, lower, upper)
+            one_jump(v[0], mean, size, middle, quad, rates, lower, upper)
             for e in range(2):
                 for x in range(3):
                     labels[e, x] += int(round(middle[e, x] - before[e, x]))
@@ -209,9 +221,11 @@ def _leap(state: Any, space: Any, light: Any, trim: float, step: float) -> None:
         noise = draw(local[:, e], atoms[e], labels[e], k, step, middle[e], counts)
         labels[e, 2] = min(labels[e, 2], labels[e, 1])  # where j is too small to leap, go on until it is refused
         if atoms[e] > 0:
-            now[4] = max(now[4], (k + np.sqrt(noise)) / j if j > 0 else 1.0)
+            now[4] = max(now[4], (k + np.sqrt(noise)) / j if j > 0 else HOPELESS)
         weights(middle[e, 0], max(atoms[e] - middle[e, 0], 0.0), middle[e, 1], w)
         back_action(local[:, e], w, middle[e, 1], counts, step, back[e])
+    if now[4] >= HOPELESS:
+        return
     _act(v[0], size[0], labels, back, mean[0], step / 2)
     _between(state, space, light, trim, step)
     if size[0] == 0:
@@ -240,12 +254,12 @@ def _trajectory(
             steps = int(np.ceil((stop - time) / step - 1e-9)) if stop > time else 0
             for _ in range(steps):
                 _leap(state, space, light, trim, (stop - time) / steps)
-                if size[0] == 0:
+                if size[0] == 0 or now[4] >= HOPELESS:
                     return
             time = stop
             if stop == ends[segment]:
                 segment += 1
-        _record(labels, mean, record, sums, counts)
+        add_record(labels, mean, record, sums, counts)
 
 
 def block(
@@ -313,6 +327,6 @@ def _block(
         figures[0] = max(figures[0], now[2])
         figures[2] += now[3]
         figures[3] += now[4] / start.shape[0]
-        if size[0] == 0:
-            figures[1], figures[3] = 1.0, max(figures[3], now[4])
+        if size[0] == 0 or now[4] >= HOPELESS:
+            figures[1], figures[3] = 1.0, max(HOPELESS, now[4])
             return

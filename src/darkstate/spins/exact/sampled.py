@@ -112,7 +112,7 @@ class Sampled:
         Formula: jackknife over at most `GROUPS` groups of blocks, with its correction of the bias.
 
         Args:
-            figure: of a `SpinState` with leaves [t 2], such as `lambda state: epr_variance(state).value`.
+            figure: of a `SpinState` with leaves [t 2], a number or a witness such as `epr_variance`.
 
         Returns:
             Value and standard error, shaped as the figure.
@@ -120,7 +120,12 @@ class Sampled:
         Raises:
             ArgumentError: there is a single block only.
         """
-        return self._jackknife(lambda rows: figure(self._state(rows)))
+
+        def number(rows: Any) -> Any:
+            found = figure(self._state(rows))
+            return getattr(found, "value", found)  # a witness means its value
+
+        return self._jackknife(number)
 
     def _jackknife(self, figure: Callable[[Any], Any]) -> tuple[Any, Any]:
         """`figure` of rows of means [t column]."""
@@ -168,14 +173,16 @@ class Sampled:
         for e, n in enumerate(self.atoms):
             p = self.blocks.counts[-1, e, n::-1] / self.blocks.counts[-1, e].sum()
             there = slice(None, None, 2) if not self.blocks.counts[-1, e, n - 1 :: -2].any() or n == 0 else slice(None)
-            found.append((np.arange(n, -1, -1)[there] / 2, p[there], np.sqrt(p * (1 - p) / self.trajectories)[there]))
+            # never less than that of one trajectory: what was not seen once may still happen
+            error = np.sqrt(np.maximum(p * (1 - p), 1 / self.trajectories) / self.trajectories)
+            found.append((np.arange(n, -1, -1)[there] / 2, p[there], error[there]))
         return found[0], found[1]
 
     @property
     def purity(self) -> tuple[float, float]:
         """Tr rho^2 of the collective spins at the last time, as if each j occurred once, and its standard error.
 
-        Formula: mean of |<a|b>|^2 over pairs of trajectories; the error from four parts of the trajectories.
+        Formula: mean of |<a|b>|^2 over pairs of trajectories; the error is twice that of the mean of <a|rho|a>.
 
         Raises:
             ArgumentError: final amplitudes were not kept: more than 200 atoms, a Larmor mismatch, or no conserved
@@ -186,26 +193,25 @@ class Sampled:
                 "The purity needs final amplitudes, kept for up to 200 atoms whose collective jumps conserve a charge, "
                 "without Larmor mismatch; for small ensembles see exact_states."
             )
-        parts = [_overlap(part) for part in np.array_split(self.blocks.finals, 4)]
-        return _overlap(self.blocks.finals), float(np.std(parts, ddof=1) / 2)
+        each = _overlaps(self.blocks.finals)
+        return float(each.mean()), float(2 * each.std(ddof=1) / np.sqrt(len(each)))
 
 
-def _overlap(finals: Any) -> float:
-    """Mean |<a|b>|^2 over pairs of different trajectories; states with other labels are orthogonal."""
+def _overlaps(finals: Any) -> Any:
+    """Mean |<a|b>|^2 of each trajectory a with the others [trajectory]; states with other labels are orthogonal."""
     labels = finals[:, :7].copy()
     depth = labels[:, 4:6].min(1)  # the first site's place in its chain
     labels[:, 4:6] -= depth[:, None]
     _, group = np.unique(np.delete(labels, 6, axis=1), axis=0, return_inverse=True)
-    total = 0.0
+    found = np.zeros(len(finals))
     for g in range(group.max() + 1):
         mine = np.flatnonzero(group == g)
         state = np.zeros((len(mine), finals.shape[1] - 8))
         for row, i in enumerate(mine):
             first, sites = int(depth[i]), int(finals[i, 6])
             state[row, first : first + sites] = finals[i, 8 : 8 + sites]
-        total += float(((state.T @ state) ** 2).sum())
-    count = len(finals)
-    return (total - count) / (count * (count - 1))
+        found[mine] = ((state @ (state.T @ state)) * state).sum(1)
+    return (found - 1) / (len(finals) - 1)
 
 
 def moments_of(rows: Any, atoms: tuple[int, int]) -> Moments:
