@@ -148,7 +148,8 @@ class Trajectories:
     """Quantum trajectories of the full master equation: 2 to some 10^6 atoms. For `evolve`, `steady_state`.
 
     Args:
-        number: of trajectories; of `exact_samples(until=...)` the most that may run.
+        number: of trajectories, some hundred at least for errors to be trusted; of `exact_samples(until=...)` the most
+            that may run.
         seed: the same seed gives the same numbers, bit for bit, whatever the number of threads.
         threads: cores to use; None = all.
 

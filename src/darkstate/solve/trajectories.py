@@ -99,7 +99,9 @@ def _run(
         halves = [lambda share, k=k: progress((k + share) / 2) for k in (0, 1)]  # type: ignore[misc]
     coarse = _samples(dataclasses.replace(run, leap_step=step), method, until, halves[0])
     fine = dataclasses.replace(run, leap_step=step / 2, seed=method.seed + 2**63)  # numbers of its own
-    return dataclasses.replace(_samples(fine, method, until, halves[1]), coarse=coarse)
+    found = _samples(fine, method, until, halves[1])
+    reach = {"leap_range": max(part.figures["leap_range"] for part in (coarse, found))}
+    return dataclasses.replace(found, coarse=coarse, figures={**found.figures, **reach})
 
 
 def steady_samples(
