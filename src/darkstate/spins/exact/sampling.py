@@ -36,7 +36,7 @@ MOST_HISTOGRAM, MOST_FINAL = 10_000, 200
 """Largest N whose distribution of j, and whose final amplitudes, are kept."""
 
 MOST_KEPT = 10_000
-"""Most trajectories whose final amplitudes are kept."""
+"""Trajectories whose final amplitudes are kept, up to a whole block."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +178,7 @@ def run_blocks(run: Run, first: int, blocks: int, size: int, done: Callable[[], 
 
     sums = np.zeros((blocks, len(times), COLUMNS))
     counts = np.zeros((len(times), 2, largest + 1) if largest <= MOST_HISTOGRAM else (0, 0, 0), np.int64)
-    kept = max(0, min(blocks, MOST_KEPT // size - first)) if with_final else 0
+    kept = max(0, min(blocks, -(-MOST_KEPT // size) - first)) if with_final else 0
     finals = np.zeros((kept, size, 8 + min(model.atoms) + 1))
     figures = np.zeros((blocks, 4))
     lock = Lock()
