@@ -18,11 +18,11 @@ from darkstate import provenance
 from darkstate.backend import jnp
 from darkstate.errors import ArgumentError, Outcome
 from darkstate.experiments.cesium_cells import CesiumCells
+from darkstate.experiments.grid import COARSE, fastest_rate
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.two_cells import second_cell, worse_checks
 from darkstate.experiments.two_level_ensembles import TwoLevelEnsembles
 from darkstate.report.exact_methods import PART, ROUNDING, Course, Task, courses, flattened
-from darkstate.report.grid import COARSE, fastest_rate
 from darkstate.report.style import COLOURS, DASHES, new_figure, save_figure, separable_line
 from darkstate.report.table import clock
 from darkstate.report.text import headline

@@ -15,9 +15,9 @@ import numpy as np
 from darkstate.backend import jax, jnp
 from darkstate.experiments import TwoCells
 from darkstate.experiments.cesium_cells import CesiumCells
+from darkstate.experiments.grid import fastest_rate
 from darkstate.experiments.two_cells import worse_checks
 from darkstate.experiments.values import value_at, with_values
-from darkstate.report.grid import fastest_rate
 from darkstate.report.style import COLOURS, DASHES, separable_line
 from darkstate.solve.checks import decide
 from darkstate.solve.evolve import evolve, substeps_for

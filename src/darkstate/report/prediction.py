@@ -18,6 +18,7 @@ from darkstate import provenance
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError, InputError, Outcome
 from darkstate.experiments import TwoCells
+from darkstate.experiments.grid import substeps_of, time_grid
 from darkstate.experiments.labfile import Lab
 from darkstate.experiments.monitored_cells import MonitoredCells
 from darkstate.experiments.spin_mechanics import SpinMechanics
@@ -25,7 +26,6 @@ from darkstate.experiments.tweezer_pair import TweezerPair
 from darkstate.experiments.two_cells import worse_checks
 from darkstate.experiments.values import value_at, with_values
 from darkstate.report.data import Points, read_points
-from darkstate.report.grid import substeps_of, time_grid
 from darkstate.report.hybrid import HybridPrediction, predict_hybrid
 from darkstate.report.monitored import MonitoredPrediction, predict_monitored
 from darkstate.report.pair import PairPrediction, predict_pair
