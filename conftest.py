@@ -1,7 +1,14 @@
-"""Runs the Python code of README.md and of the pages in docs, each from top to bottom in one namespace."""
+"""Runs the Python code of README.md and of the pages in docs, each from top to bottom in one namespace.
 
+Every compiled program takes some memory maps, and Linux grants a process 65 530 of them: beyond, the compiler crashes.
+After the module that brings a process near a third of that, all programs are dropped; what is needed compiles again.
+"""
+
+import gc
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
+from pathlib import Path
 
+import pytest
 from sybil import Sybil
 from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
 
@@ -9,3 +16,16 @@ pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS | NORMALIZE_WHITESPACE), SkipParser()],
     patterns=["README.md", "docs/*.md", "docs/*/*.md"],
 ).pytest()
+
+MAPS = Path("/proc/self/maps")
+MANY_MAPS = 20_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_memory_maps():
+    yield
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MANY_MAPS:
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
