@@ -1,4 +1,4 @@
-"""Experiments on two cells of known xi, for tests and for validation/coverage.py.
+"""Experiments on two cells of known xi, for tests and for validation/record_coverage.py.
 
 Raw: samples of the digital twin cut into experiments. Modes: its exact currents in bins, thousands of experiments.
 """

@@ -10,8 +10,6 @@ import sys
 import time
 from datetime import date
 
-sys.path.pop(0)  # coverage.py beside this file is not the package that Numba looks for
-
 import numpy as np
 
 from darkstate.experiments.two_level_ensembles import Drive, Ensembles, Noise, TwoLevelEnsembles

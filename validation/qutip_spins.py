@@ -23,8 +23,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-sys.path.pop(0)  # this folder: Numba would take its coverage.py for the package of that name
-
 import numpy as np
 from scipy.linalg import expm, null_space
 

@@ -13,7 +13,6 @@ import sys
 from itertools import combinations, count
 from pathlib import Path
 
-sys.path.pop(0)  # this folder: Numba would take its coverage.py for the package of that name
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import numpy as np

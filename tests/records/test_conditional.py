@@ -161,7 +161,7 @@ def test_the_choice_of_a_gain_costs_one_part_in_n():
 def test_separable_cells_are_not_called_entangled():
     """xi = 1 given the light, the worst separable state; exponent and gain are chosen on each experiment: 5 %.
 
-    1000 experiments of 400 cycles, binomial error 0.7 %; validation/coverage.py does 5000.
+    1000 experiments of 400 cycles, binomial error 0.7 %; validation/record_coverage.py does 5000.
     """
     setting, p, _ = false_verdicts(ETA, 1000, 400, seed=5)
     given = past_light.stationary_given_light(Z, GAMMA_S, EXTRA, setting.w, ETA)

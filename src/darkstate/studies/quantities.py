@@ -117,7 +117,7 @@ def evaluator(experiment: Any, names: Sequence[str], *, extremes: Sequence[Any] 
         >>> lab = ds.load(ds.shipped_labs()["krauter2011"])
         >>> values, outcome = evaluator(lab.experiment, ("xi_inf", "xi_min"))(lab.experiment)
         >>> print(f"{values['xi_inf']:.4f} {values['xi_min']:.4f} {int(outcome)}")
-        1.0823 0.8225 0
+        2.0719 0.8225 0
     """
     kind = kind_of(experiment)
     known = QUANTITIES[kind]

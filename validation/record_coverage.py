@@ -1,6 +1,6 @@
 """Do the intervals hold the truth, and how often are separable cells called entangled?
 
-Run:  .venv/bin/python validation/coverage.py > coverage.md     (some twenty minutes on two cores)
+Run:  .venv/bin/python validation/record_coverage.py > record_coverage.md     (some twenty minutes on two cores)
 
 Exact currents of two cells in 25 bins per read-out window, 400 cycles per experiment, as many of shot noise, and the
 estimators of darkstate.records. tests/records does the same with fewer experiments.
@@ -65,7 +65,7 @@ def main() -> None:
         rows = list(pool.map(row, jobs))
     sixty, ninety = (100 * np.sqrt(p * (1 - p) / EXPERIMENTS) for p in (0.68, 0.95))
     print("# Coverage of the intervals\n")
-    print("2026-11-21, commit (to be filled in), `validation/coverage.py`\n")
+    print("2026-11-21, commit (to be filled in), `validation/record_coverage.py`\n")
     print(f"{EXPERIMENTS} experiments per line, {CYCLES} cycles each; binomial errors {sixty:.1f} and {ninety:.1f} %.")
     print("Wanted: 68 +- 4 and 95 +- 2. Z = 2.5, gamma_s = 100/s, gamma_extra = 170/s; errors of a drawn calibration:")
     print(", ".join(f"{name} {error:g}" for name, error in ERRORS.items()) + ".\n")
