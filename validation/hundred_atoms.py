@@ -43,14 +43,14 @@ def main() -> None:
     atoms, xi = known()
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     print("# Steady-state xi of 100 atoms per ensemble\n")
-    print(f"{datetime.date.today()}, on top of commit {commit}, `validation/hundred_atoms.py {error:g}`, two cores shared with other work\n")
-    print("| Z, d, x, Gamma_d_add | xi | error | continued from N <= 50 | standard errors apart | trajectories | time |")
+    print(f"{datetime.date.today()}, commit {commit}, `validation/hundred_atoms.py {error:g}`, two busy cores\n")
+    print("| Z, d, x, Gamma_d_add | xi | error | from N <= 50 | standard errors apart | trajectories | time |")
     print("|---|---|---|---|---|---|---|")
     for k, values in enumerate(SETS):
         model = with_values(_experiment(values), {"ensembles.atoms": float(ATOMS)}).model()
         begin = time.perf_counter()
         found = steady_samples(
-            model, method=Trajectories(seed=k + 1), until=(lambda state: epr_variance(state).value, error)
+            model, method=Trajectories(number=1_000_000, seed=k + 1), until=(lambda state: epr_variance(state).value, error)
         )
         value, sigma = (float(x[0]) for x in found.estimate(lambda state: epr_variance(state).value))
         expected = float(np.polynomial.polynomial.polyval(1 / ATOMS, continued(atoms, xi[:, k], 6)))
