@@ -49,9 +49,8 @@ def main() -> None:
     for k, values in enumerate(SETS):
         model = with_values(_experiment(values), {"ensembles.atoms": float(ATOMS)}).model()
         begin = time.perf_counter()
-        found = steady_samples(
-            model, method=Trajectories(number=1_000_000, seed=k + 1), until=(lambda state: epr_variance(state).value, error)
-        )
+        method = Trajectories(number=1_000_000, seed=k + 1)
+        found = steady_samples(model, method=method, until=(lambda state: epr_variance(state).value, error))
         value, sigma = (float(x[0]) for x in found.estimate(lambda state: epr_variance(state).value))
         expected = float(np.polynomial.polynomial.polyval(1 / ATOMS, continued(atoms, xi[:, k], 6)))
         spent = time.perf_counter() - begin
