@@ -126,12 +126,12 @@ def plan(study: str | Path) -> Plan:
 
     Example:
         >>> import tempfile, pathlib
-        >>> text = 'lab = "krauter2011"\n[set]\n"drive.z" = "2.50(4)"\n[plan]\nquantity = "xi_min"\n'
+        >>> text = 'lab = "krauter2011"\n[set]\n"noise.gamma_tilde" = "0.193(5) /ms"\n[plan]\nquantity = "xi_min"\n'
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder) / "next.toml"
         ...     _ = path.write_text(text)
         ...     print(f"{plan(path).advice.error:.4f}")
-        0.0036
+        0.0033
     """
     read, table = read_study(study, "plan", PlanTable)
     known = QUANTITIES[read.kind]

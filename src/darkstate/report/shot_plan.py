@@ -28,7 +28,7 @@ def plan_shots(
         >>> changes = ["drive.rate=0.01 /ms", "noise.gamma_tilde=0.55 /ms", "protocol.duration=5 ms"]
         >>> best = plan_shots(ds.load(ds.shipped_labs()["muschik2013-monitored"], case="x1", overrides=changes), 3.0)
         >>> f"{best.significance:.1f} with {best.total} cycles"
-        '3.2 with 197 cycles'
+        '3.0 with 267 cycles'
     """
     calibration = lab_calibration(lab)  # refuses every other system
     e, a = lab.experiment, lab.experiment.acquisition

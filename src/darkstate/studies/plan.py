@@ -109,8 +109,8 @@ def advise(
         >>> found = advise(lab.experiment, "xi_min", {"drive.z": 0.04, "noise.gamma_tilde": 5.0})
         >>> for one in found.inputs:
         ...     print(f"{one.key} {one.share:.4f}, then {found.significance((one,)):.1f} standard errors")
-        noise.gamma_tilde 0.0057, then 33.0 standard errors
-        drive.z 0.0036, then 29.4 standard errors
+        noise.gamma_tilde 0.0033, then 106.5 standard errors
+        drive.z 0.0001, then 53.4 standard errors
     """
     function = evaluator(experiment, (name,))
     keys = tuple(errors)
