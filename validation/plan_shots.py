@@ -107,8 +107,10 @@ def main() -> None:
         "\nLast two columns: cycles that the spread (with its own error) and the mean stated error of xi correspond to,"
     )
     print("over the planned ones. Wanted: 0.8 to 1.2. Lines without calibration runs use the true calibration.\n")
-    print("| lab | sigmas | window [ms] | atoms | light | runs | xi planned | xi found | error planned | spread | stated "
-          "| cycles by spread | by stated error |")  # fmt: skip
+    columns = (
+        "lab | sigmas | window [ms] | atoms | light | runs | xi planned | xi found | error planned | spread | stated"
+    )
+    print(f"| {columns} | cycles by spread | by stated error |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
     wrong = []
     for s in SETTINGS:
