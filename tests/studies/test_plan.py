@@ -20,9 +20,10 @@ from darkstate.report.plan import plan
 from darkstate.report.recording import lab_calibration, simulate_lab, simulate_runs
 from darkstate.report.shot_plan import plan_shots
 from darkstate.studies.calibration_error import RECORDS, Runs, decay_error, transfer_error
+from darkstate.studies.division import divided
 from darkstate.studies.plan import Advice, Input, advise
 from darkstate.studies.quantities import QUANTITIES, evaluator
-from darkstate.studies.shots import Apparatus, course, divided, shots
+from darkstate.studies.shots import Apparatus, course, shots
 
 TWIN = [
     "drive.rate=0.01 /ms",
@@ -282,3 +283,37 @@ def test_a_verdict_no_cycles_can_give(tmp_path):
         plan_shots(lab, 3.0)
     with pytest.raises(InputError, match="two_membranes|records are simulated for"):
         plan_shots(shipped("huang2018"), 3.0)
+
+
+EXTREME = {
+    "drive.rate": ("1e-9 /s", "1e150 /s"),
+    "noise.gamma_tilde": ("0 /s", "1e12 /s", "550(500) /s"),
+    "detection.efficiency": ("0", "1e-300", "0.5(49)"),
+    "detection.electronic_noise": ("10", "1e12"),
+    "protocol.duration": ("1 ns", "1e300 s"),
+    "drive.z": ("1.0001", "1e150"),
+    "acquisition.edge": ("1 us", "3 ms"),
+    "acquisition.sample_rate": ("1 Hz", "1e15 Hz"),
+    "noise.t2_dark": ("1e-300 s", "1e300 s"),
+}
+
+
+@pytest.mark.parametrize("key", EXTREME)
+def test_extreme_labs_give_a_plan_or_one_sentence(key):
+    """A plan keeps its promise; everything else is one sentence, never a number that is none."""
+    for value in EXTREME[key]:
+        lab = shipped("muschik2013-monitored", case="x1", overrides=[*TWIN, f"{key}={value}"])
+        for runs in (True, False):
+            try:
+                best = plan_shots(lab, 3.0, runs=runs)
+            except InputError as error:
+                assert len(error.problems) == 1 and "nan" not in error.problems[0]
+            else:
+                assert best.significance >= 3.0 and best.total <= 1e12
+
+
+def test_noise_of_the_detector_is_named():
+    """Ten shot noises of electronics against a hundred cycles without light."""
+    lab = shipped("muschik2013-monitored", case="x1", overrides=[*TWIN, "detection.electronic_noise=10"])
+    with pytest.raises(InputError, match="the noise of 100 cycles without light has the largest share"):
+        plan_shots(lab, 3.0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from darkstate.errors import InputError
+import numpy as np
+
+from darkstate.errors import ArgumentError, InputError
 from darkstate.experiments.labfile import Lab
 from darkstate.records.light import FEWEST
 from darkstate.report.recording import DARK_CYCLES, DISPLACEMENT, cells_of, lab_calibration
@@ -30,7 +32,11 @@ def plan_shots(
         >>> f"{best.significance:.1f} with {best.total} cycles"
         '3.0 with 267 cycles'
     """
-    calibration = lab_calibration(lab)  # refuses every other system
+    try:
+        with np.errstate(all="ignore"):  # `shots` refuses numbers beyond all measure
+            calibration = lab_calibration(lab)  # refuses every other system
+    except ArgumentError as error:
+        raise InputError([f"{lab.name}: an uncertainty reaches beyond the allowed range: {error}"]) from None
     e, a = lab.experiment, lab.experiment.acquisition
     duration = float(e.protocol.duration)
     noise, efficiency = float(e.detection.electronic_noise), float(e.detection.efficiency)

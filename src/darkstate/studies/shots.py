@@ -4,7 +4,7 @@
     least cycles:  n - 1 = sqrt(a) q,  m - 1 = sqrt(b) q,  c = sqrt(g/7) q,  q = (sqrt a + sqrt b + sqrt 7g)/(E^2 - F^2)
 
 n cycles with atoms, m of light alone (K windows each), c in every calibration record; F: what no cycle makes smaller;
-E = (1 - xi)/k, the error that shows xi < 1 by k standard errors. Down: `calibration_error`; up: `report.plan`.
+E = (1 - xi)/k, the error that shows xi < 1 by k standard errors. Down: `calibration_error`, `division`; up: report.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ from darkstate.gaussian.input_output import (
 from darkstate.records.calibration import Calibration
 from darkstate.records.cells import Cells
 from darkstate.records.estimate import SYSTEMATIC
-from darkstate.records.statistics import MIN_CYCLES
 from darkstate.studies.calibration_error import RECORDS, Runs, decay_error, transfer_error
+from darkstate.studies.division import COSTS, divided
 
 PROBES, STARTS = 60, 61
 """Lengths of the read-out window and starting times that are compared."""
 
-COSTS = np.array([[1.0], [1.0], [RECORDS]])
-"""Cycles of a cycle with atoms, of one with light alone, and of one in every calibration record."""
+MOST = 1e12
+"""Cycles that are no measurement any more."""
+
+LONGEST = 1000.0
+"""Decay times that a drive pulse may last: beyond, there are more windows than anybody reads."""
 
 _SAMPLES = 200  # of a window: kappa^2 then is right to 1e-5
 _GRID = 4000  # steps in which xi is followed through the pulse
@@ -93,28 +96,6 @@ class Windows:
         terms = np.stack([self.atoms, self.light, self.runs])
         found = divided(terms, np.where(room > 0, room, 1.0))
         return np.where(room > 0, found, np.inf)
-
-
-def divided(terms: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """Numbers x_i of least cost sum c_i x_i with sum terms_i/x_i = room, none below the fewest that are any use.
-
-    Formula: x_i = sqrt(terms_i/c_i) sum_j sqrt(c_j terms_j)/room; what would be below the fewest is held there, which
-    leaves more room for the others. `terms` [3 window], `room` [window].
-
-    Example:
-        >>> divided(np.array([[4.0], [1.0], [0.0]]), np.array([0.01])).ravel().tolist()
-        [600.0, 300.0, 0.0]
-    """
-    used = terms > 0
-    held = ~used
-    least = np.where(used, MIN_CYCLES, 0.0)
-    found = least.copy()
-    for _ in COSTS:
-        taken = np.where(held & used, terms / np.maximum(least, 1.0), 0.0).sum(0)
-        root = np.where(held, 0.0, np.sqrt(COSTS * terms)).sum(0)
-        found = np.where(held, least, np.sqrt(terms / COSTS) * root / (room - taken))
-        held |= found < least
-    return np.where(held, least, found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,24 +170,34 @@ def shots(apparatus: Apparatus, sigmas: float, *, probe: float | None = None, st
         >>> best.cycles, best.shot_cycles, f"{best.significance:.2f}"
         (36, 21, '3.03')
     """
-    w = windows(apparatus, probe=probe, start=start)
+    with np.errstate(all="ignore"):  # numbers beyond all measure are refused below
+        w = windows(apparatus, probe=probe, start=start)
+        needed = (COSTS * w.cycles(sigmas)).sum(0)
     if not (w.xi < 1).any():
         raise InputError(
             [f"xi is {w.xi.min():.4f} or more in every window, so no number of cycles shows xi < 1; see `optimise`"]
         )
-    needed = (COSTS * w.cycles(sigmas)).sum(0)
+    needed = np.where(np.isnan(needed), np.inf, needed)
     k = int(np.argmin(needed))
-    if not np.isfinite(needed[k]):
-        k = int(np.argmax((1 - w.xi) / np.sqrt(w.floor)))
-        name = max(zip(np.abs(w.shares[k]), SYSTEMATIC, strict=True))
-        raise InputError(
-            [
-                f"the calibration alone leaves an error of {np.sqrt(w.floor[k]):.3g} of xi = {w.xi[k]:.3g}, so that no "
-                f"number of cycles shows xi < 1 by {sigmas:g} standard errors; {name[1]} has the largest share, "
-                f"{name[0]:.3g}: measure it better first"
-            ]
-        )
+    if not needed[k] <= MOST:
+        raise InputError([_never(apparatus, w, sigmas, float(needed[k]))])
     return _planned(apparatus, w, k, sigmas)
+
+
+def _never(a: Apparatus, w: Windows, sigmas: float, needed: float) -> str:
+    """Why no number of cycles is enough, or a number that nobody takes."""
+    errors = np.sqrt(w.floor)
+    known = np.isfinite(errors)
+    if not known.any() or np.isfinite(needed):
+        return f"{sigmas:g} standard errors would take more than {MOST:g} cycles; find settings with a smaller xi first"
+    k = int(np.argmax(np.where(known, (1 - w.xi) / np.where(errors > 0, errors, np.inf), -np.inf)))
+    shares = [(abs(share), name) for share, name in zip(w.shares[k], SYSTEMATIC, strict=True)]
+    shares.append((float(np.sqrt(w.dark[k])), f"the noise of {a.dark_cycles} cycles without light"))
+    share, name = max(shares)
+    return (
+        f"the calibration alone leaves an error of {errors[k]:.3g} of xi = {w.xi[k]:.3g}, so that no number of cycles "
+        f"shows xi < 1 by {sigmas:g} standard errors; {name} has the largest share, {share:.3g}: measure it better"
+    )
 
 
 def _planned(apparatus: Apparatus, w: Windows, k: int, sigmas: float) -> Shots:
@@ -238,16 +229,7 @@ def windows(apparatus: Apparatus, *, probe: float | None = None, start: float | 
         InputError: a window that is too short or does not fit into the plateau of the pulse.
     """
     a, c = apparatus, apparatus.calibration
-    plateau = a.duration - 2 * a.edge
-    longest = min(plateau, 5 / c["gamma"].value)
-    if probe is not None and not a.shortest <= probe <= plateau * (1 + 1e-9):
-        raise InputError(
-            [f"a window of {probe:g} s must last from {a.shortest:g} to {plateau:g} s, as the light allows"]
-        )
-    if start is not None and not a.edge <= start <= a.duration - a.edge - (probe or a.shortest):
-        raise InputError(
-            [f"a window that starts at {start:g} s does not fit between {a.edge:g} and {a.duration - a.edge:g} s"]
-        )
+    longest = _longest(a, probe, start)
     lengths = np.geomspace(max(a.shortest, longest / 300), longest, PROBES) if probe is None else np.array([probe])
     pairs = []
     for length in lengths:
@@ -260,7 +242,7 @@ def windows(apparatus: Apparatus, *, probe: float | None = None, start: float | 
     table = (times, np.asarray(c.jx(times)), np.asarray(c.bath(times)))
     theta = jnp.array([c[name].value for name in SYSTEMATIC])
     ratio, slopes, at_r = (np.asarray(x) for x in _terms(at, length, xi, _kappa2(a, length), table, theta))
-    number = np.array([len(_starts(a, t, p)) for t, p in zip(at, length, strict=True)])
+    number = np.array([_counts(a, t, p) for t, p in zip(at, length, strict=True)]).sum(1)
     e, d = a.electronic_noise, max(a.dark_cycles - 1, 1)
     per_cycle = (at_r * ratio) ** 2
     covariance = c.covariance(SYSTEMATIC)
@@ -345,7 +327,8 @@ def _term(at: Any, length: Any, xi: Any, kappa2: Any, belongs: Any, *, table: An
         s, extra = rates_of_coupling(theta[4], theta[3], theta[0], belongs)
         return readout(theta[4], s * left * jnp.exp(-(theta[6] - decays) * at), extra, length)
 
-    scale = [a / b for a, b in zip(actual, closed(theta), strict=True)]
+    # without other decay there is no bath to scale
+    scale = [jnp.where(b == 0, 1.0, a / jnp.where(b == 0, 1.0, b)) for a, b in zip(actual, closed(theta), strict=True)]
     ratio = detected(xi, actual, eta, w) * shot
 
     def xi_of(theta: Any) -> Any:
@@ -355,7 +338,45 @@ def _term(at: Any, length: Any, xi: Any, kappa2: Any, belongs: Any, *, table: An
     return ratio, jax.grad(xi_of)(theta), 1 / (shot * eta * actual.kappa2)
 
 
+def _longest(a: Apparatus, probe: float | None, start: float | None) -> float:
+    """Length of the longest window that is compared, a few decay times at most.
+
+    Raises:
+        InputError: a window that is given and does not fit, a pulse without room for any, or with room for very many.
+    """
+    plateau, decay = a.duration - 2 * a.edge, 1 / a.calibration["gamma"].value
+    if not a.shortest <= plateau < np.inf:
+        raise InputError(
+            [
+                f"a drive pulse of {a.duration:g} s with edges of {a.edge:g} s has no room for a window of ten "
+                f"samples, {a.shortest:g} s; make it longer, or sample faster"
+            ]
+        )
+    if not a.shortest <= 5 * decay or not plateau <= LONGEST * decay:
+        raise InputError(
+            [
+                f"the spins decay within {decay:g} s, which must be at least a fifth of ten samples ({a.shortest:g} s) "
+                f"and 1/{LONGEST:g} of the drive pulse ({a.duration:g} s); change protocol.duration or sample_rate"
+            ]
+        )
+    if probe is not None and not a.shortest <= probe <= plateau * (1 + 1e-9):
+        raise InputError(
+            [f"a window of {probe:g} s must last from {a.shortest:g} to {plateau:g} s, as samples and light allow"]
+        )
+    if start is not None and not a.edge <= start <= a.duration - a.edge - (probe or a.shortest):
+        raise InputError(
+            [f"a window that starts at {start:g} s does not fit between {a.edge:g} and {a.duration - a.edge:g} s"]
+        )
+    return float(min(plateau, 5 * decay))
+
+
+def _counts(a: Apparatus, start: float, probe: float) -> tuple[int, int]:
+    """Whole windows on the plateau before one that begins at `start`, and from there on."""
+    before, after = (int(t / probe * (1 + 1e-9)) for t in (start - a.edge, a.duration - a.edge - start))
+    return before, max(1, after)
+
+
 def _starts(a: Apparatus, start: float, probe: float) -> np.ndarray:
     """Windows one after the other on the plateau, of which one begins at `start` [s]."""
-    before, after = (int(t / probe * (1 + 1e-9)) for t in (start - a.edge, a.duration - a.edge - start))
-    return np.maximum(start + probe * np.arange(-before, max(1, after)), 0.0)
+    before, after = _counts(a, start, probe)
+    return np.maximum(start + probe * np.arange(-before, after), 0.0)
