@@ -320,6 +320,68 @@ below = {bound}
     assert ("keeps its limit" in str(found)) != active
 
 
+@pytest.mark.slow
+def test_two_powers_that_share_a_total_against_a_dense_scan(study):
+    """xi of two membranes over two powers whose sum, with the third one, is held by its limit; 401 points of the line.
+
+    The least xi of the box without the limit is lower, so that the limit must hold.
+    """
+    text = START.replace("muschik2011", "two-membranes").replace("xi_inf", "xi")
+    text += '[optimise.over."membrane.input_power"]\nlow = "1 uW"\nhigh = "20 uW"\n'
+    text += '[optimise.over."counter_membrane.active_power"]\nlow = "1 uW"\nhigh = "9.5 uW"\n'
+    found = optimise(study(text + '[optimise.limits]\ntotal_power = "21 uW"\n'))
+    free = optimise(study(text))
+    e = ds.load(ds.shipped_labs()["two-membranes"]).experiment
+    room = 21e-6 - e.counter_membrane.passive_power
+
+    def xi(power, total):
+        values = {"membrane.input_power": power, "counter_membrane.active_power": total - power}
+        solution = ds.steady_state(ds.with_values(e, values).model(), throw=False)
+        value = ds.epr_variance(solution.state, ds.with_values(e, values).gain).value
+        return jnp.where(solution.outcome == 0, value, jnp.inf)
+
+    line = jax.jit(jax.vmap(lambda t: jax.vmap(lambda p: xi(p, t))(jnp.linspace(1.5e-6, room - 1e-6, 401))))
+    totals = jnp.linspace(0.25 * room, room, 40)
+    best = float(jnp.min(line(totals)))
+    assert found.values[0] == pytest.approx(best, abs=1e-4)
+    assert found.values[0] <= best + 1e-9 and free.values[0] <= found.values[0] + 1e-9
+    assert float(found.found.answers.figures[0, 0]) == pytest.approx(21e-6, rel=1e-7)
+    assert "total_power is held by its limit, at most 21 uW" in str(found)
+
+
+@pytest.mark.slow
+def test_along_the_edge_of_validity(study):
+    """d/N may be 0.05 (solve/limits.py): with N = 1000 the best d is 50, and the best Z that of d = 50.
+
+    The optimum lies on this edge, where slopes end; its Z and xi are those of the one-dimensional optimum at d = 50.
+    """
+    text = CELLS.replace("[optimise]", '"ensembles.atoms" = 1000\n[optimise]', 1)
+    text += '[optimise.over."ensembles.optical_depth"]\nlow = 10\nhigh = 200\n'
+    found = optimise(study(text))
+    e = ds.with_values(ds.load(ds.shipped_labs()["muschik2011"]).experiment, {"noise.gamma_d_add": 20.0})
+
+    def xi(z):
+        model = ds.with_values(e, {"drive.z": z, "ensembles.optical_depth": 50.0}).model()
+        return ds.epr_variance(ds.steady_state(model, throw=False).state).value
+
+    z, best = ds.optimum(xi, 1.0, 4.0)
+    assert found.settings["ensembles.optical_depth"] == pytest.approx(50.0, abs=1e-3)
+    assert found.settings["drive.z"] == pytest.approx(float(z), abs=0.02)
+    assert found.values[0] == pytest.approx(float(best), abs=1e-5)
+    assert "it lies at an edge" in str(found) and "outside_validity" in str(found)
+
+
+@pytest.mark.slow
+def test_a_value_of_the_grid_without_a_steady_state(study, tmp_path):
+    """theta_M below pi/4 has none: this point stays empty, the others are found, and all files are written."""
+    text = HUANG.replace('[optimise.over."mechanics.theta"]\nlow = 0\nhigh = 1.5707963267948966\n', "")
+    text += '[optimise.grid."mechanics.theta"]\nvalues = [0.5, 1.38898]\n'
+    found = optimise(study(text))
+    assert np.isnan(found.values[0]) and found.values[1] == pytest.approx(0.351572, abs=1e-6)
+    assert "none" in str(found) and "(at mechanics.theta = 0.5)" in str(found)
+    assert len(found.save(tmp_path)) == 6
+
+
 # Uncertainties -----------------------------------------------------------------------------------------------------
 
 
@@ -437,7 +499,13 @@ def test_more_than_five_parameters_and_all_other_problems_at_once(study):
 def test_a_laboratory_of_lasers_has_a_total_power(study):
     text = START.replace("muschik2011", "two-membranes").replace("xi_inf", "xi")
     text += '[optimise.over."membrane.input_power"]\nlow = "1 uW"\nhigh = "20 uW"\n'
-    text += '[optimise.limits]\ntotal_power = "15 uW"\n'
-    problem = read_problem(study(text))
+    limited = text + '[optimise.limits]\ntotal_power = "30 uW"\n'
+    problem = read_problem(study(limited))
     assert problem.powers == ("counter_membrane.passive_power", "counter_membrane.active_power", "membrane.input_power")
-    assert problem.limits[0].bound == pytest.approx(15e-6)
+    # one searched power: the limit is its bound, less what the lab file gives the two others, 10 and 8.6 uW
+    assert problem.limits == () and problem.variables[0].high == pytest.approx(11.4e-6, rel=1e-12)
+    with pytest.raises(InputError, match=r":8: total_power leaves -3.6e-06 W for membrane.input_power"):
+        read_problem(study(limited.replace("30 uW", "15 uW")))
+    two = text + '[optimise.over."counter_membrane.active_power"]\nlow = "1 uW"\nhigh = "20 uW"\n'
+    problem = read_problem(study(two + '[optimise.limits]\ntotal_power = "30 uW"\n'))
+    assert [(limit.name, limit.bound) for limit in problem.limits] == [("total_power", pytest.approx(30e-6))]

@@ -19,8 +19,15 @@ BARS = 8
 DECADE = 8.0
 """Ratio of largest to smallest value of a grid from which on its axis is logarithmic."""
 
-SCALES = {"s": (1e3, "ms"), "W": (1e3, "mW"), "1/s": (1e-3, "1/ms"), "Hz": (1e-3, "kHz")}
-"""Factor and unit in which a setting is drawn; others in SI."""
+PREFIXES = {
+    "s": ((1.0, "s"), (1e3, "ms"), (1e6, "us")),
+    "W": ((1.0, "W"), (1e3, "mW"), (1e6, "uW")),
+    "1/s": ((1e-6, "1/us"), (1e-3, "1/ms"), (1.0, "1/s")),
+    "Hz": ((1e-9, "GHz"), (1e-6, "MHz"), (1e-3, "kHz"), (1.0, "Hz")),
+    "T": ((1.0, "T"), (1e3, "mT")),
+    "K": ((1.0, "K"), (1e3, "mK"), (1e6, "uK")),
+}
+"""Factors and units in which a setting may be drawn; others in SI."""
 
 
 def draw(o: Optimum) -> Figure:
@@ -39,15 +46,16 @@ def draw(o: Optimum) -> Figure:
     return figure
 
 
-def label(spec: Any, key: str) -> tuple[float, str]:
-    """Factor of a setting and the label of its axis.
+def label(spec: Any, key: str, largest: float) -> tuple[float, str]:
+    """Factor of a setting and the label of its axis: the largest unit in which the largest value is above 1.
 
     Example:
         >>> from darkstate.studies.optimise import spec_of
-        >>> label(spec_of("cesium_cells", "laser.power"), "laser.power")
+        >>> label(spec_of("cesium_cells", "laser.power"), "laser.power", 0.02)
         (1000.0, 'laser.power, P (mW)')
     """
-    factor, unit = SCALES.get(spec.unit, (1.0, spec.unit))
+    choices = PREFIXES.get(spec.unit, ((1.0, spec.unit),))
+    factor, unit = next((c for c in choices if abs(largest) * c[0] >= 1), choices[-1])
     symbol = f", {spec.symbol}" if spec.symbol != "-" else ""
     return factor, f"{key}{symbol}" + (f" ({unit})" if unit != "1" else "")
 
@@ -55,7 +63,7 @@ def label(spec: Any, key: str) -> tuple[float, str]:
 def draw_slice(o: Optimum, ax: Any, n: int) -> None:
     """The quantity along setting n, all others at the optimum; the optimum and the lab's own value marked."""
     v, (x, y) = o.problem.variables[n], o.found.slices[n]
-    factor, text = label(v.parameter.spec, v.key)
+    factor, text = label(v.parameter.spec, v.key, v.high)
     best = float(o.values[0])
     high = _ceiling(o, y)
     shown = np.where((y <= high) if o.problem.sign > 0 else (y >= high), y, np.nan)
@@ -81,7 +89,7 @@ def draw_path(o: Optimum, ax: Any, n: int | None) -> None:
     """Along the grid: setting n of the optimum, or the quantity itself; open circles = at a bound."""
     p = o.problem
     assert p.grid is not None
-    factor, text = label(p.grid.spec, p.grid.key)
+    factor, text = label(p.grid.spec, p.grid.key, float(p.grid_values.max()))
     x = factor * p.grid_values
     if n is None:
         y, held, name = o.values, np.any(o.found.held != 0, axis=1), _name(o)
@@ -90,7 +98,7 @@ def draw_path(o: Optimum, ax: Any, n: int | None) -> None:
         ax.plot(x, y, color=COLOURS[0], label="optimum")
     else:
         v = p.variables[n]
-        scale, name = label(v.parameter.spec, v.key)
+        scale, name = label(v.parameter.spec, v.key, v.high)
         y, held = scale * o.places[:, n], o.found.held[:, n] != 0
         ax.plot(x, y, color=COLOURS[0])
         if v.log:
@@ -116,7 +124,7 @@ def draw_limits(o: Optimum, ax: Any) -> None:
     ax.barh(places, s.elasticities[order], color=list(colours), height=0.6)
     ax.set_yticks(places, [s.keys[k] for k in order])
     ax.axvline(0.0, color="0.35", linewidth=0.6)
-    ax.set_xlabel(f"d ln {o.problem.name}/d ln p: more of it harms (orange), helps (green)")
+    ax.set_xlabel(f"d ln {o.problem.name}/d ln p\norange: harms, green: helps")
     ax.set_ylim(-0.6, max(len(order), 1) - 0.4)
 
 

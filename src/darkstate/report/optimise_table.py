@@ -143,7 +143,7 @@ def _checks(o: Optimum, g: int) -> list[str]:
     for n, v in enumerate(p.variables):
         if f.held[g, n]:
             side, bound, end = ("upper", v.high, 1) if f.held[g, n] > 0 else ("lower", v.low, 0)
-            cure = "where its range ends" if v.fixed[end] else "widen it if the laboratory can go there"
+            cure = v.ends[end] or "widen it if the laboratory can go there"
             texts.append(f"{v.key} lies at its {side} bound {setting_text(o, n, bound)}: {cure}")
     level = [v.key for n, v in enumerate(p.variables) if f.flat[g, n]]
     if len(level) == 1:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from math import isfinite, log
+from math import inf, isfinite, log
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -84,15 +84,15 @@ class Variable:
     """A parameter that is searched: bounds in SI, and whether its logarithm is what moves.
 
     Args:
-        parameter: the parameter; low, high: bounds [SI]; log: search in the logarithm; fixed: (low, high) is also where
-            the range of the parameter ends, so that the bound cannot be moved.
+        parameter: the parameter; low, high: bounds [SI]; log: search in the logarithm; ends: what stands at each bound
+            and keeps it from being moved, or an empty text.
     """
 
     parameter: Parameter
     low: float
     high: float
     log: bool
-    fixed: tuple[bool, bool]
+    ends: tuple[str, str]
 
     @property
     def key(self) -> str:
@@ -212,6 +212,7 @@ class _Reader:
         variables = tuple(filter(None, (self._variable(key) for key in list(t.over)[:MOST])))
         limits = tuple(limit for name in t.limits for limit in self._limit(name))
         self._refuse_two_alone(limits)
+        variables, limits = self._capped(variables, limits)
         grid, values = self._grid()
         if t.robust and not study.lab.uncertainties:
             hint = 'needs uncertainties in the lab file; write a value as "55 +- 2", there or in [set]'
@@ -261,8 +262,29 @@ class _Reader:
         elif key in self.table.grid:
             self.wrong(path, f"{key} is also stepped through by [optimise.grid]; name it in one of the two")
         spec = parameter.spec
-        fixed = (low == spec.minimum or low == spec.above, high == spec.maximum)
-        return Variable(parameter, low, high, entry.scale == "log", fixed)
+        stop = "where its range ends"
+        ends = (stop if low == spec.minimum else "", stop if high == spec.maximum else "")
+        return Variable(parameter, low, high, entry.scale == "log", ends)
+
+    def _capped(
+        self, variables: tuple[Variable, ...], limits: tuple[Limit, ...]
+    ) -> tuple[tuple[Variable, ...], tuple[Limit, ...]]:
+        """A total power that leaves room for one searched power is a bound of it, exactly; it is no limit any more."""
+        experiment, kind = self.study.lab.experiment, self.study.kind
+        powers = [key for key in float_keys(experiment) if spec_of(kind, key).unit == "W"]
+        searched = [v for v in variables if v.key in powers]
+        if len(searched) != 1 or any(key in powers for key in self.table.grid):
+            return variables, limits
+        (one,), kept = searched, tuple(limit for limit in limits if limit.name != TOTAL_POWER)
+        total = [limit.bound for limit in limits if limit.name == TOTAL_POWER]
+        room = min([*total, inf]) - sum(float(value_at(experiment, key)) for key in powers if key != one.key)
+        if room >= one.high:
+            return variables, kept
+        if room <= one.low:
+            text = f"leaves {room:.4g} W for {one.key}, which is not above its low; raise one or lower the other"
+            self.wrong(("optimise", "limits", TOTAL_POWER), f"{TOTAL_POWER} {text}")
+        new = dataclasses.replace(one, high=room, ends=(one.ends[0], f"what {TOTAL_POWER} leaves it"))
+        return tuple(new if v is one else v for v in variables), kept
 
     def _limit(self, name: str) -> list[Limit]:
         path, entry = ("optimise", "limits", name), self.table.limits[name]

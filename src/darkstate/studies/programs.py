@@ -65,8 +65,9 @@ class Programs:
         p, ends = self.problem, [(v.low, v.high) for v in self.problem.variables]
         across = [] if p.grid is None else [(float(p.grid_values[0]), float(p.grid_values[-1]))]
         keys = [v.key for v in p.variables] + ([] if p.grid is None else [p.grid.key])
-        corners = product(*ends, *across)
-        return [with_values(p.study.lab.experiment, dict(zip(keys, corner, strict=True))) for corner in corners]
+        corners = [dict(zip(keys, corner, strict=True)) for corner in product(*ends, *across)]
+        found = [with_values(p.study.lab.experiment, values) for values in corners]
+        return [e for e in found if not e.rate_problems()]
 
     def row(self, x: Any, grid: Any) -> Any:
         """Every float parameter of the lab [k; SI] at coordinates of the search [n] and a value of the grid."""
