@@ -28,6 +28,15 @@ _HOME = {
     "explain": "report.explain",
     "budget": "report.budget",
     "compare_exact": "report.exact",
+    # studies
+    "optimise": "report.optimise",
+    "plan": "report.plan",
+    "diff": "report.diff",
+    # other packages
+    "to_package": "report.interop",
+    "from_package": "report.interop",
+    "density_matrix": "report.interop",
+    "to_qutip": "report.interop",
     # experiments
     "TwoLevelEnsembles": "experiments.two_level_ensembles",
     "CesiumCells": "experiments.cesium_cells",
@@ -252,8 +261,12 @@ if TYPE_CHECKING:
     from darkstate.report.certificate import read_certificate
     from darkstate.report.count_results import reconstruct_counts
     from darkstate.report.counting import count_model, simulate_counts
+    from darkstate.report.diff import diff
     from darkstate.report.exact import compare_exact
     from darkstate.report.explain import explain
+    from darkstate.report.interop import density_matrix, from_package, to_package, to_qutip
+    from darkstate.report.optimise import optimise
+    from darkstate.report.plan import plan
     from darkstate.report.prediction import predict, predict_cases
     from darkstate.report.rates import rates
     from darkstate.report.recording import lab_calibration, simulate_lab, simulate_runs

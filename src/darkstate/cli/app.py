@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from darkstate.cli.diff import diff
+from darkstate.cli.optimise import optimise
 from darkstate.cli.options import (
     CalibrationOption,
     Case,
@@ -19,6 +21,7 @@ from darkstate.cli.options import (
     print_files,
     progress,
 )
+from darkstate.cli.plan import plan
 from darkstate.cli.records import commands
 
 if TYPE_CHECKING:
@@ -48,6 +51,11 @@ darkstate figure krauter2011-fig2b --out figures      a figure of a paper
 darkstate schema --out lab.schema.json                JSON Schema of lab files, for editors
 
 \b
+darkstate optimise study.toml                         the best settings, and what limits them
+darkstate plan study.toml                             which calibration to repeat, how many cycles to take
+darkstate diff mylab.toml krauter2011:b               what changed between two lab files or results
+
+\b
 darkstate simulate mylab.toml --out r.zarr            what the detector would record
 darkstate inspect run17.h5                            what is in a data file of your own
 darkstate calibrate runs --lab mylab.toml             decay and coupling from calibration records
@@ -59,6 +67,8 @@ darkstate verify certificate.json --record r.zarr     check somebody's certifica
 
 
 app.add_typer(commands)
+for question in (optimise, plan, diff):
+    app.command()(question)
 
 
 def _version(wanted: bool) -> None:
