@@ -1,0 +1,79 @@
+"""A sweep as one text: what a worker needs to compute any of its chunks, and what a folder is checked against.
+
+    study file + lab file  ->  Task  <->  text (JSON)          Task + chunk number  ->  numbers (`chunks`)
+
+Numbers are SI floats written so that reading gives the same bits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from darkstate.experiments.labfile import Lab, load
+from darkstate.provenance import digest, versions
+from darkstate.studies.axes import Grid, Sample, as_text, from_text
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Everything the numbers of a sweep depend on.
+
+    Args:
+        name, title, study_digest: of the study file.
+        lab_name, lab_text, case, overrides: the lab file, and what the study changes in it.
+        quantities: what is computed; points: where; chunk: points per chunk; format: "netcdf" or "zarr".
+    """
+
+    name: str
+    title: str
+    study_digest: str
+    lab_name: str
+    lab_text: str = dataclasses.field(repr=False)
+    case: str | None
+    overrides: tuple[str, ...]
+    quantities: tuple[str, ...]
+    points: Grid | Sample = dataclasses.field(repr=False)
+    chunk: int
+    format: str
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks there are."""
+        return -(-self.points.size // self.chunk)
+
+    def span(self, k: int) -> tuple[int, int]:
+        """First point of chunk k, and the first one after it."""
+        return k * self.chunk, min((k + 1) * self.chunk, self.points.size)
+
+    @cached_property
+    def lab(self) -> Lab:
+        """The lab file, read from its text."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, f"{self.lab_name}.toml")
+            path.write_text(self.lab_text, encoding="utf-8", newline="")
+            return dataclasses.replace(load(path, case=self.case, overrides=self.overrides), path=path.name)
+
+    @cached_property
+    def text(self) -> str:
+        """The task as JSON, versions included: another version of darkstate is another task."""
+        found: dict[str, Any] = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        found |= {"points": as_text(self.points), "versions": versions()}
+        return json.dumps(found, ensure_ascii=False, sort_keys=True)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text."""
+        return digest(self.text)
+
+
+def read_task(text: str) -> Task:
+    """The task a text describes; the versions in it are for `Task.text` and are not looked at."""
+    found = json.loads(text)
+    del found["versions"]
+    lists = {name: tuple(found[name]) for name in ("overrides", "quantities")}
+    return Task(**{**found, **lists, "points": from_text(found["points"])})
