@@ -12,6 +12,7 @@ import math
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,9 @@ def _write_zarr(path: Path, store: Store) -> Path:
             )
         _fill(store, targets)
         group.attrs.update(_attributes(task))
+        with warnings.catch_warnings():  # all metadata in one place is no part of the format yet, but read by everybody
+            warnings.simplefilter("ignore")
+            zarr.consolidate_metadata(str(temporary))
         stores.sync(temporary)
         if path.exists():
             shutil.rmtree(path)

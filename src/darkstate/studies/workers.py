@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from queue import Empty, Queue
 from threading import Lock
 from typing import Any
 
 from darkstate.errors import DarkstateError, InputError
+from darkstate.experiments.tomltext import one_line
 from darkstate.provenance import versions
 from darkstate.studies.task import Task, read_task
 
@@ -81,13 +83,15 @@ def computed_by_workers(
                 while todo and len(running) + len(ready) < room:
                     running[cluster.submit(todo[-1])] = todo[-1]
                     todo.pop()
-                for future in cluster.news(list(running)):
-                    number = running.pop(future)
-                    content = cluster.content(future, number)
-                    if content is None:
-                        running[cluster.submit(number)] = number
-                    else:
-                        ready[number] = content
+                future = cluster.news()
+                if future is None or future not in running:
+                    continue
+                number = running.pop(future)
+                content = cluster.content(future, number)
+                if content is None:
+                    running[cluster.submit(number)] = number
+                else:
+                    ready[number] = content
             yield k, ready.pop(k)
 
 
@@ -119,10 +123,11 @@ class _Cluster:
     def __init__(self, distributed: Any, client: Any, task: Task, say: Callable[[str], None]) -> None:
         self.distributed, self.client, self.task, self.say = distributed, client, task, say
         self.tries: Counter[int] = Counter()
+        self.ended: Queue[Any] = Queue()
         self.alone = False
 
     def room(self) -> int:
-        """How many chunks may be under way: two for every thread of the workers."""
+        """How many chunks may be under way: three for every thread of the workers."""
         try:
             threads = sum(self.client.nthreads().values())
         except (OSError, RuntimeError, self.distributed.comm.CommClosedError) as error:
@@ -130,41 +135,54 @@ class _Cluster:
         if threads and self.alone:
             self.say("workers are back")
             self.alone = False
-        return 2 * threads + 2
+        return 3 * threads
 
     def submit(self, k: int) -> Any:
         """A future of chunk k."""
         key = f"darkstate-{self.task.digest[7:23]}-{k}-{self.tries[k]}"
-        return self.client.submit(chunk_on_worker, self.task.text, k, key=key, retries=TRIES)
+        future = self.client.submit(chunk_on_worker, self.task.text, k, key=key, retries=TRIES)
+        future.add_done_callback(self.ended.put)
+        return future
 
-    def news(self, futures: list[Any]) -> list[Any]:
-        """Those futures that have ended; says so where nobody is left to work on them."""
+    def news(self) -> Any | None:
+        """The next future that has ended; None, and a word where nobody is left to work, if none does for a while."""
         try:
-            return list(self.distributed.wait(futures, timeout=PATIENCE, return_when="FIRST_COMPLETED").done)
-        except (TimeoutError, self.distributed.TimeoutError):
-            pass
+            return self.ended.get(timeout=PATIENCE)
+        except Empty:
+            self.look()
+            return None
+
+    def look(self) -> None:
+        """Whether anybody is there; says so where nobody is left to work."""
         if self.client.status != "running":
             raise self.lost()
-        if not self.client.scheduler_info(n_workers=-1)["workers"] and not self.alone:
+        if not self.room() and not self.alone:
             self.say("no workers are connected; waiting for workers")
             self.alone = True
-        return []
 
     def content(self, future: Any, k: int) -> bytes | None:
         """The bytes of a chunk, or None where it must be computed again."""
-        if future.status == "finished":
-            found = future.result()
-            if isinstance(found, str):
-                raise InputError([found])
-            return found
+        while True:
+            try:
+                found = future.result(timeout=PATIENCE)
+                break
+            except TimeoutError:  # its worker died before the bytes were fetched
+                self.look()
+            except Exception as error:  # of Dask: workers that died with it, a cancelled task
+                self.failed(k, error)
+                return None
+        if isinstance(found, str):
+            raise InputError([found])
+        return found
+
+    def failed(self, k: int, error: Exception) -> None:
+        """Count a failure of the cluster; too many of them end the sweep."""
         if self.client.status != "running":
             raise self.lost()
         self.tries[k] += 1
         if self.tries[k] >= TRIES:
-            said = future.exception() if future.status == "error" else "it was cancelled"
-            text = f"chunk {k} failed {TRIES} times on its workers ({type(said).__name__}: {str(said)[:200]})"
+            text = f"chunk {k} failed {TRIES} times on its workers ({type(error).__name__}: {one_line(str(error))})"
             raise InputError([f"{text}; finished chunks are kept, check the memory of the workers and use --resume"])
-        return None
 
     def lost(self) -> InputError:
         """The scheduler is gone."""
