@@ -7,6 +7,7 @@ three levels, single-atom rates cool, heat, out (both to |h>), back (from |h> to
     Sigma = N2 [Gt + dG N2 (P/Z)^2]/(Gt + dG N2 P),  xi = (8 Sigma + 14 N_dn)/(N2 (P + 7))         002 (S.3), corrected
 """
 
+
 def two_levels(*, d, z, x=0.0, gamma_d_add=0.0):
     mu, nu = (z + 1 / z) / 2, (z - 1 / z) / 2
     cool, heat = (1 + x) * mu**2, nu**2

@@ -188,7 +188,8 @@ def opened(folder: Path, task: Task, study_text: str, *, resume: bool) -> Iterat
         InputError: the folder is not empty and `resume` is not set, holds something else or another sweep, is in use,
             or cannot be written.
     """
-    there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    with _refusing(folder):
+        there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
     begun = JOURNAL in there
     if there and not resume:
         hint = "--resume goes on with it" if begun else "choose an empty or new one"
@@ -198,11 +199,9 @@ def opened(folder: Path, task: Task, study_text: str, *, resume: bool) -> Iterat
     if foreign and not begun:
         raise InputError([f"{folder} holds no sweep, but {one_line(foreign[0])}; choose an empty or new folder"])
     store = Store(folder, task)
-    try:
+    with _refusing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         file = open(folder / LOG, "a+", encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InputError([f"{folder} cannot be written: {error.strerror}; choose another folder"]) from error
     with file:
         _lock(file, folder)
         begun = (folder / JOURNAL).exists()
@@ -210,11 +209,21 @@ def opened(folder: Path, task: Task, study_text: str, *, resume: bool) -> Iterat
             raise InputError([f"{folder} was begun by another sweep a moment ago; --out FOLDER chooses another"])
         store.log_file = file
         store.log(f"process {os.getpid()} on {socket.gethostname()} {'resumes' if begun else 'starts'} {task.name}")
-        if begun:
-            store._recover()
-        else:
-            store._start(study_text)
+        with _refusing(folder):
+            if begun:
+                store._recover()
+            else:
+                store._start(study_text)
         yield store
+
+
+@contextlib.contextmanager
+def _refusing(folder: Path) -> Iterator[None]:
+    """What the system refuses, as one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError([f"{folder} cannot be used: {error.strerror}; choose another folder"]) from error
 
 
 def _whole_lines(content: bytes) -> Iterator[tuple[dict[str, Any], int]]:
