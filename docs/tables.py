@@ -11,6 +11,7 @@ from darkstate.parameters import Spec, specs
 from darkstate.report.explain import quantities as known
 from darkstate.report.papers import FIGURES
 from darkstate.spins.ensembles import Rates
+from darkstate.studies.quantities import QUANTITIES
 from darkstate.units import format_si
 
 GREEK = "Gamma Omega delta Delta xi mu nu kappa gamma eta theta phi omega lambda tau".split()
@@ -125,6 +126,17 @@ def quantities() -> str:
     return table(["experiment", "quantity", "what is explained"], lines)
 
 
+def asked() -> str:
+    """Every quantity a study may ask for."""
+    lines: dict[tuple[str, ...], list[str]] = {}
+    for kind, known_ones in QUANTITIES.items():
+        for name, q in known_ones.items():
+            bound = "" if q.bound is None else f"{q.bound:g}, entangled {q.entangled}"
+            lines.setdefault((f"`{name}`", q.unit, bound, cell(q.text)), []).append(kind)
+    rows_ = [[", ".join(kinds), *line] for line, kinds in lines.items()]
+    return table(["experiment", "quantity", "unit", "bound", "what it is"], rows_)
+
+
 def variables() -> str:
     """Variables of a prediction file."""
     lab = ds.load(ds.shipped_labs()["krauter2011"], overrides=["drive.z=2.50(4)"])
@@ -166,6 +178,7 @@ def write_all(folder: Path) -> None:
         "constants": constants(),
         "figures": figures(),
         "quantities": quantities(),
+        "asked": asked(),
         "variables": variables(),
     }
     for name, text in texts.items():

@@ -1,4 +1,4 @@
-"""Lab files gone wrong: characters, tokens, values, lines and structure of good ones changed at random."""
+"""Lab and study files gone wrong: characters, tokens, values, lines and structure of good ones changed at random."""
 
 import random
 import re
@@ -52,9 +52,9 @@ LINES = [
 ]
 
 
-def mutated(seed: random.Random) -> str:
-    """One to four changes to a good lab file."""
-    text = seed.choice([RICH, *(path.read_text("utf-8") for path in shipped_labs().values())])
+def mutated(seed: random.Random, texts: tuple[str, ...] = ()) -> str:
+    """One to four changes to a good file: one of `texts`, else a lab file."""
+    text = seed.choice(texts or [RICH, *(path.read_text("utf-8") for path in shipped_labs().values())])
     for _ in range(seed.randint(1, 4)):
         text = seed.choice([_character, _value, _line, _word, _cut])(text, seed)
     return text

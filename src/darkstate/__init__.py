@@ -29,6 +29,7 @@ _HOME = {
     "budget": "report.budget",
     "compare_exact": "report.exact",
     # studies
+    "sweep": "report.sweep",
     "optimise": "report.optimise",
     "plan": "report.plan",
     "diff": "report.diff",
@@ -270,6 +271,7 @@ if TYPE_CHECKING:
     from darkstate.report.prediction import predict, predict_cases
     from darkstate.report.rates import rates
     from darkstate.report.recording import lab_calibration, simulate_lab, simulate_runs
+    from darkstate.report.sweep import sweep
     from darkstate.report.verdict import certify
     from darkstate.report.verification import verify
     from darkstate.solve.condition import condition, retrodict

@@ -26,7 +26,7 @@ ppt predict predict_cases product product_criterion projection_noise protocol pu
 ramsey_fisher rates read_calibration read_certificate read_counts read_foreign reconstruct reconstruct_counts record
 record_digest regulate retrodict save_calibration save_counts save_record sector_concurrence sequence shipped_labs
 shot_noise_linearity sideband_homodyne sideband_oscillator simulate simulate_counts simulate_lab simulate_runs species
-spectrum spin_ensemble spin_squeezing squeezer standard_quantum_limit steady_samples steady_state steering
+spectrum spin_ensemble spin_squeezing squeezer sweep standard_quantum_limit steady_samples steady_state steering
 teleportation_fidelity temporal_modes thermal to_dataset to_package to_qutip tweezer two_mode_squeezed two_sample
 vacuum verify window with_values
 """.split()

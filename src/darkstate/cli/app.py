@@ -23,6 +23,7 @@ from darkstate.cli.options import (
 )
 from darkstate.cli.plan import plan
 from darkstate.cli.records import commands
+from darkstate.cli.sweep import sweep
 
 if TYPE_CHECKING:
     from darkstate.experiments.labfile import Lab
@@ -51,6 +52,7 @@ darkstate figure krauter2011-fig2b --out figures      a figure of a paper
 darkstate schema --out lab.schema.json                JSON Schema of lab files, for editors
 
 \b
+darkstate sweep study.toml --out map                  quantities over axes, on one machine or a cluster
 darkstate optimise study.toml                         the best settings, and what limits them
 darkstate plan study.toml                             which calibration to repeat, how many cycles to take
 darkstate diff mylab.toml krauter2011:b               what changed between two lab files or results
@@ -67,7 +69,7 @@ darkstate verify certificate.json --record r.zarr     check somebody's certifica
 
 
 app.add_typer(commands)
-for question in (optimise, plan, diff):
+for question in (sweep, optimise, plan, diff):
     app.command()(question)
 
 
