@@ -193,11 +193,15 @@ class SweepResult:
         part = part.isel(steps).transpose(*axes)
         down, across = (part[axis].values for axis in axes)
         z = _ok(part, name)
-        image = ax.pcolormesh(across, down, z, cmap="viridis", shading="nearest", rasterized=True)
-        label = self._symbol(name)
-        bar = ax.figure.colorbar(image, ax=ax)
         bound = self.dataset[name].attrs.get("separable_bound")
-        if bound is not None and (z < bound).any() and (z > bound).any():
+        crossed = bound is not None and (z < bound).any() and (z > bound).any()
+        # colours are for what is near the bound: far on its other side values may be a hundred times as large
+        reach = 2 * bound - np.nanmin(z) if crossed and self.dataset[name].attrs["entangled"] == "below" else np.inf
+        top = min(np.nanmax(z), reach) if np.isfinite(z).any() else None
+        image = ax.pcolormesh(across, down, z, cmap="viridis", shading="nearest", rasterized=True, vmax=top)
+        label = self._symbol(name)
+        bar = ax.figure.colorbar(image, ax=ax, extend="max" if crossed and np.nanmax(z) > reach else "neither")
+        if crossed:
             bar.add_lines(ax.contour(across, down, z, levels=[bound], colors=COLOURS[1], linewidths=1.2))
             label += f", line: {bound:g}"
         bar.set_label(label)
