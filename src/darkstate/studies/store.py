@@ -75,7 +75,10 @@ class Store:
                     "it; go on there, or start anew in another folder"
                 ]
             )
-        write_atomic(self.path(k), content)
+        try:
+            write_atomic(self.path(k), content)
+        except InputError as error:
+            raise InputError([f"{error}; finished chunks are kept, --resume goes on"]) from error
         if known is None:
             self._append({"chunk": k, "sha256": found})
         self.finished[k] = found
