@@ -94,6 +94,8 @@ def draw_path(o: Optimum, ax: Any, n: int | None) -> None:
     if n is None:
         y, held, name = o.values, np.any(o.found.held != 0, axis=1), _name(o)
         good = np.where(o.found.start.outcome == 0, o.found.start.value, np.nan)
+        far = 2 * max(abs(p.quantity.bound or 0.0), float(np.nanmax(abs(y))))
+        good = np.where(abs(good) <= far, good, np.nan)
         ax.plot(x, good, DASHES[1], color=COLOURS[5], label="as it is")
         ax.plot(x, y, color=COLOURS[0], label="optimum")
     else:
@@ -109,6 +111,8 @@ def draw_path(o: Optimum, ax: Any, n: int | None) -> None:
         ax.set_xscale("log")
     ax.set(xlabel=text, ylabel=name)
     if n is None:
+        if np.nanmin(y) > 0 and np.nanmax(y) > DECADE * np.nanmin(y):
+            ax.set_yscale("log")
         _bound(o, ax, np.concatenate([y, good]))
         ax.legend(loc="best")
 
