@@ -286,7 +286,7 @@ def test_limits_that_cannot_be_kept_leave_an_excess():
 @pytest.mark.slow
 @pytest.mark.parametrize(("bound", "active"), [(0.66, True), (0.9, False)])
 def test_limit_on_a_quantity_against_a_dense_scan(study, bound, active):
-    """Largest xi_inf over (Z, x) that stays below a bound... is the bound; smallest xi_inf is not touched by it."""
+    """The largest xi_inf over (Z, x) below a bound is the bound itself; the smallest one is not touched by it."""
     sense = 'sense = "maximise"\n' if active else ""
     text = f"""
 lab = "muschik2011"
@@ -389,8 +389,8 @@ def test_a_value_of_the_grid_without_a_steady_state(study, tmp_path):
 def test_robust_optimum_against_a_monte_carlo(study):
     """Mean + 2 standard deviations over 20000 draws of the uncertain numbers, on a fine grid of Z.
 
-    Errors of 10 % of d and of the dephasing are small enough for first order: the spread is right to 2 %, and the
-    best Z to 0.01; with the errors left out it is 0.03 away (1.4933 against 1.462 here).
+    Errors of 30 % of the dephasing and 7 % of d are small enough for first order: the spread is right to 1 % (0.01637
+    against 0.01633), and the best Z to 1e-3 (1.4594 against 1.4595), where the errors left out give 1.4933.
     """
     numbers = '[set]\n"noise.gamma_d_add" = "2.0 +- 0.6"\n"ensembles.optical_depth" = "30 +- 2"\n'
     text = CELLS.replace('[set]\n"noise.gamma_d_add" = 20\n', numbers).replace(
@@ -411,13 +411,13 @@ def test_robust_optimum_against_a_monte_carlo(study):
         return values.mean(), values.std()
 
     mean, deviation = spread(found.settings["drive.z"])
-    assert found.errors[0] == pytest.approx(float(deviation), rel=0.03)
+    assert found.errors[0] == pytest.approx(float(deviation), rel=0.01)
     grid = np.linspace(1.40, 1.58, 37)
     worst = [float(m + 2 * s) for m, s in map(spread, jnp.array(grid))]
     fit = np.polynomial.Polynomial.fit(grid, worst, 2)
     best = float(fit.deriv().roots()[0].real)
-    assert found.settings["drive.z"] == pytest.approx(best, abs=0.01)
-    assert float(found.values[0] + 2 * found.errors[0]) == pytest.approx(min(worst), abs=0.01)
+    assert found.settings["drive.z"] == pytest.approx(best, abs=2e-3)
+    assert float(found.values[0] + 2 * found.errors[0]) == pytest.approx(min(worst), abs=5e-4)
     assert "2 standard errors to the worse side" in str(found)
 
 
