@@ -64,13 +64,13 @@ def fit_bands(problem: Problem, minimum: Minimum) -> list[Band]:
         # what the target sets itself is not fitted there
         slopes = np.where(np.isin(keys, list(own))[:, None], 0.0, slopes)
         values = np.array([value_at(lab.experiment, k) if k in own else v for k, v in zip(keys, values, strict=True)])
-        grid = np.linspace(0.0, _length(lab.experiment), POINTS)
+        grid = np.linspace(0.0, length(lab.experiment), POINTS)
         band = _band(lab.experiment, observable, (keys, values, slopes), grid, minimum.covariance)
         found.append(Band(label, observable, grid, *band))
     return found
 
 
-def _length(experiment: Any) -> float:
+def length(experiment: Any) -> float:
     """How long an experiment goes on [s]."""
     protocol = getattr(experiment, "protocol", None)
     if protocol is None:

@@ -16,8 +16,6 @@ from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError
 from darkstate.gaussian.elimination import inverse, solve
 from darkstate.studies.likelihood import Likelihood
-from darkstate.studies.observables import Course
-from darkstate.studies.quantities import kind_of
 
 STEPS = 40
 """Steps of each fit; it has converged where one more Newton step would lower chi^2 by less than `SMALL`."""
@@ -130,7 +128,4 @@ def fitter(likelihood: Likelihood) -> Any:
         sigma = jnp.sqrt(jnp.diagonal(inverse(curvature)))
         return x * scale, sigma * scale, jnp.isfinite(chi) & (rest < SMALL)
 
-    timed = all(isinstance(c, Course) for c in likelihood.courses)
-    together = timed and kind_of(likelihood.base) in ("two_level_ensembles", "cesium_cells")
-    # library factorisations that are batched can hang: everything but two cells goes one after the other
-    return jax.jit(jax.vmap(one) if together else lambda data: jax.lax.map(one, data))
+    return jax.jit(jax.vmap(one) if likelihood.can_be_batched else lambda data: jax.lax.map(one, data))

@@ -97,7 +97,7 @@ class FitTable(Table):
 
     data: Annotated[list[DataTable], BeforeValidator(_as_tables), Field(min_length=1, max_length=100)]
     observable: str | None = None
-    free: Annotated[dict[str, FreeTable], BeforeValidator(flattened)]
+    free: Annotated[dict[str, FreeTable], BeforeValidator(flattened)] = {}
     slopes: list[SlopeTable] = []
     predict: list[PredictTable] = []
 

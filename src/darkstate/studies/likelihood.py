@@ -9,7 +9,7 @@ minimises chi^2, `infer` samples exp(-chi^2/2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -28,8 +28,8 @@ from darkstate.studies.quantities import QUANTITIES, evaluator, kind_of
 NEWTON = 12
 """Newton steps for parameters that slopes determine; slopes are linear or bilinear in rates, so that few are enough."""
 
-REACH = 3.0
-"""The time steps follow rates up to this many times those at the start; beyond, the outcome says so."""
+CELLS = ("two_level_ensembles", "cesium_cells")
+"""Experiments whose courses can be batched: they need no library factorisation."""
 
 
 class Free(NamedTuple):
@@ -81,6 +81,15 @@ class Piece:
     slope: bool = False
 
 
+class _Group(NamedTuple):
+    """Data sets that one program solves: their numbers, experiments and grids stacked, and the course."""
+
+    numbers: tuple[int, ...]
+    experiments: Any
+    grids: np.ndarray
+    course: Any
+
+
 class Unfit(Exception):
     """Values of parameters that the slopes determine are not allowed: key and value [SI]."""
 
@@ -123,15 +132,17 @@ class Likelihood:
         """Their standard errors [n]."""
         return np.concatenate([p.data.errors for p in self.pieces])
 
+    @property
+    def can_be_batched(self) -> bool:
+        """Whether `predicted` may be mapped over many points: library factorisations that are batched can hang."""
+        return all(isinstance(c, Course) or p.slope for c, p in zip(self.courses, self.pieces, strict=True)) and (
+            kind_of(self.base) in CELLS
+        )
+
     def shared(self, vector: Any) -> dict[str, Any]:
         """Values of the parameters that belong to no data set alone, those from slopes included."""
         found = {f.key: vector[i] for i, f in enumerate(self.free) if f.of is None}
         return {**found, **self._solved(found)}
-
-    def settings(self, vector: Any, number: int) -> dict[str, Any]:
-        """Values of all parameters for one data set."""
-        own = {f.key: vector[i] for i, f in enumerate(self.free) if f.of == number}
-        return {**self.shared(vector), **own}
 
     def _solved(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters from the slopes, by Newton's method; its last step alone carries the exact derivative."""
@@ -155,30 +166,58 @@ class Likelihood:
 
     @cached_property
     def courses(self) -> list[Any]:
-        """From experiment to predicted points and outcome, of every data set."""
-        return [_course(p, self._extremes(p, n)) for n, p in enumerate(self.pieces)]
-
-    def _extremes(self, piece: Piece, number: int) -> list[Any]:
-        """The experiment where each parameter alone is small or large, for the time steps."""
-        start, found = {f.key: f.start for f in self.free if f.of in (None, number)}, []
-        for f in self.free:
-            if f.of not in (None, number):
-                continue
-            ends = (f.start / REACH, f.start * REACH) if f.start else (f.low, f.high)
-            for end in np.clip(ends, f.low, f.high):
-                if np.isfinite(end) and f.spec.admits(float(end)):
-                    found.append(with_values(piece.experiment, {**start, f.key: float(end)}))
+        """From experiment to predicted points and outcome, of every data set; steps as the start needs them."""
+        found = []
+        for n, piece in enumerate(self.pieces):
+            start = {f.key: f.start for f in self.free if f.of in (None, n)}
+            found.append(_course(piece, with_values(piece.experiment, start)))
         return found
 
     def predicted(self, vector: Any) -> tuple[Any, Any]:
         """Predicted points of all data sets [n] and the worst outcome; a pure JAX function of the parameters [k]."""
-        shared, values, outcome = self.shared(vector), [], jnp.zeros((), int)
+        shared, outcome = self.shared(vector), jnp.zeros((), int)
+        found: list[Any] = [None] * len(self.pieces)
+        for group in self._groups:
+            settings = [self._with_own(vector, shared, n) for n in group.numbers]
+            values = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x, float) for x in leaves]), *settings)
+            curves, codes = jax.vmap(group.course)(group.experiments, group.grids, values)
+            outcome = jnp.maximum(outcome, codes.max())
+            for n, curve in zip(group.numbers, curves, strict=True):
+                found[n] = curve[self.courses[n].where]
+        for n, piece in enumerate(self.pieces):
+            if found[n] is None:
+                found[n], code = self.courses[n](with_values(piece.experiment, self._with_own(vector, shared, n)))
+                outcome = jnp.maximum(outcome, code)
+        return jnp.concatenate(found), outcome
+
+    def _with_own(self, vector: Any, shared: Mapping[str, Any], number: int) -> dict[str, Any]:
+        return {**shared, **{f.key: vector[i] for i, f in enumerate(self.free) if f.of == number}}
+
+    def settings(self, vector: Any, number: int | None) -> dict[str, Any]:
+        """Values of all parameters for one data set, None = of the lab itself."""
+        shared = self.shared(vector)
+        return shared if number is None else self._with_own(vector, shared, number)
+
+    @cached_property
+    def _groups(self) -> list[_Group]:
+        """Data sets of two cells that differ in numbers alone: solved together, compiled once."""
+        alike: dict[Any, list[int]] = {}
         for n, (piece, at) in enumerate(zip(self.pieces, self.courses, strict=True)):
-            own = {f.key: vector[i] for i, f in enumerate(self.free) if f.of == n}
-            found, code = at(with_values(piece.experiment, {**shared, **own}))
-            values.append(found)
-            outcome = jnp.maximum(outcome, code)
-        return jnp.concatenate(values), outcome
+            if isinstance(at, Course) and kind_of(piece.experiment) in CELLS:
+                shape = jax.tree.structure(piece.experiment)
+                own = frozenset(f.key for f in self.free if f.of == n)
+                alike.setdefault((at.solver, len(at.grid), shape, own), []).append(n)
+        return [self._group(key[0], numbers) for key, numbers in alike.items()]
+
+    def _group(self, solver: Any, numbers: list[int]) -> _Group:
+        experiments = [self.pieces[n].experiment for n in numbers]
+        stacked = jax.tree.map(lambda *leaves: np.array(leaves, float), *experiments)
+        grids = np.stack([self.courses[n].grid for n in numbers])
+
+        def course(e: Any, grid: Any, values: Mapping[str, Any]) -> tuple[Any, Any]:
+            return solver(with_values(e, values), grid)
+
+        return _Group(tuple(numbers), stacked, grids, course)
 
     @cached_property
     def _shared_slopes(self) -> Any:
@@ -241,17 +280,17 @@ def _compiled(at: Any, keys: tuple[str, ...]) -> Any:
     return jax.jit(lambda e, values: linearised(lambda e, _: at(e), keys, e, None, values))
 
 
-def _course(piece: Piece, extremes: Sequence[Any]) -> Any:
-    """From an experiment to the predicted points of one data set and an outcome."""
+def _course(piece: Piece, start: Any) -> Any:
+    """From an experiment to the predicted points of one data set and an outcome; `start` sets the time steps."""
     data = piece.data
     if piece.slope:
         return lambda e: (initial_slope(e, data.observable)[None], jnp.zeros((), int))
     if data.times is not None:
-        return course(piece.experiment, data.observable, data.times, extremes=extremes)
+        return course(piece.experiment, data.observable, data.times, extremes=[start])
     keys = tuple(data.varied)
     table = np.stack([data.varied[k] for k in keys], axis=-1) if keys else np.zeros((len(data.values), 0))
     corners = [with_values(piece.experiment, dict(zip(keys, map(float, row), strict=True))) for row in table]
-    one = evaluator(piece.experiment, (data.observable,), extremes=[*extremes, *corners])
+    one = evaluator(piece.experiment, (data.observable,), extremes=[start, *corners])
     quantity = QUANTITIES[kind_of(piece.experiment)][data.observable]
     # library factorisations that are batched can hang: such quantities go one after the other
     over = partial(jax.lax.map) if quantity.alone else lambda f, rows: jax.vmap(f)(rows)
