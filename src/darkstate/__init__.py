@@ -31,6 +31,8 @@ _HOME = {
     # studies
     "sweep": "report.sweep",
     "optimise": "report.optimise",
+    "fit": "report.fit",
+    "infer": "report.infer",
     "plan": "report.plan",
     "diff": "report.diff",
     # other packages
@@ -265,6 +267,8 @@ if TYPE_CHECKING:
     from darkstate.report.diff import diff
     from darkstate.report.exact import compare_exact
     from darkstate.report.explain import explain
+    from darkstate.report.fit import fit
+    from darkstate.report.infer import infer
     from darkstate.report.interop import density_matrix, from_package, to_package, to_qutip
     from darkstate.report.optimise import optimise
     from darkstate.report.plan import plan

@@ -11,7 +11,11 @@ import pytest
 
 from darkstate.errors import InputError
 from darkstate.report import plan as planning
+from darkstate.studies.fit_table import FitTable
+from darkstate.studies.fit_table import read_problem as read_fitted
+from darkstate.studies.infer import read_inference
 from darkstate.studies.optimise import read_problem
+from darkstate.studies.study import read_study
 from darkstate.studies.sweep_table import read_sweep
 from mutations import mutated
 
@@ -79,12 +83,53 @@ cycle = "1 s"
 probe = "1 ms"
 runs = true
 """
+FIT = """
+lab = "krauter2011"
+[set]
+"drive.loss_rate" = "26 /s"
+[fit]
+[[fit.data]]
+file = "xi.csv"
+case = "a"
+[[fit.data]]
+file = "xi.csv"
+set = { "ensembles.optical_depth" = 35 }
+[fit.free."noise.gamma_tilde"]
+start = "0.2 /ms"
+low = "0 /ms"
+high = "1 /ms"
+[fit.free."drive.z"]
+[infer]
+samples = 100
+warmup = 100
+chains = 2
+seed = 1
+[infer.priors."noise.gamma_tilde"]
+normal = ["0.2 /ms", "0.05 /ms"]
+[infer.priors."drive.z"]
+uniform = [1.5, 4]
+"""
+DATA = "t_ms,xi,xi_err\n2,0.89,0.01\n7,0.82,0.01\n20,0.95,0.02\n"
+
+
+def read_fit(path):
+    return read_fitted(*read_study(path, "fit", FitTable))
+
+
 READERS = {
     "sweep": ((SWEEP, SAMPLE), read_sweep),
     "optimise": ((OPTIMISE,), read_problem),
     "plan": ((PLAN,), planning.plan),
+    "fit": ((FIT,), read_fit),
+    "infer": ((FIT,), read_inference),
 }
 MUTATIONS = 1000
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "xi.csv").write_text(DATA)
+    return tmp_path
 
 
 @pytest.fixture
@@ -94,18 +139,18 @@ def _no_solving(monkeypatch):
 
 
 @pytest.mark.parametrize("command", READERS)
-def test_the_unchanged_studies_are_read(tmp_path, command, _no_solving):
+def test_the_unchanged_studies_are_read(folder, command, _no_solving):
     texts, read = READERS[command]
     for text in texts:
-        (tmp_path / "study.toml").write_text(text)
-        assert read(tmp_path / "study.toml") is not None
+        (folder / "study.toml").write_text(text)
+        assert read(folder / "study.toml") is not None
 
 
 @pytest.mark.usefixtures("_no_solving")
 @pytest.mark.parametrize("command", READERS)
-def test_mutated_studies_are_read_or_refused_in_sentences(tmp_path, command):
+def test_mutated_studies_are_read_or_refused_in_sentences(folder, command):
     texts, read = READERS[command]
-    seed, path, refused = random.Random(2018), tmp_path / "study.toml", 0
+    seed, path, refused = random.Random(2018), folder / "study.toml", 0
     count = MUTATIONS // len(READERS) + 1
     for _ in range(count):
         path.write_bytes(mutated(seed, texts).encode("utf-8", "surrogatepass"))
@@ -116,32 +161,32 @@ def test_mutated_studies_are_read_or_refused_in_sentences(tmp_path, command):
             for sentence in error.problems:
                 assert "\n" not in sentence and len(sentence) < 700
     assert 0.5 * count < refused < count
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["study.toml"]
+    assert sorted(p.name for p in folder.iterdir()) == ["study.toml", "xi.csv"]
 
 
 @pytest.mark.slow
-def test_mutated_studies_through_the_real_command(tmp_path):
+def test_mutated_studies_through_the_real_command(folder):
     """20 that are refused; the good ones of the same seed are left out, for they would be solved."""
     seed, done = random.Random(4), 0
     while done < 20:
         command = seed.choice(list(READERS))
         texts, read = READERS[command]
-        (tmp_path / "study.toml").write_bytes(mutated(seed, texts).encode("utf-8", "surrogatepass"))
+        (folder / "study.toml").write_bytes(mutated(seed, texts).encode("utf-8", "surrogatepass"))
         try:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(planning, "advise", lambda *_, **__: None)
                 patch.setattr(planning, "plan_shots", lambda *_, **__: None)
-                read(tmp_path / "study.toml")
+                read(folder / "study.toml")
             continue
         except InputError:
             done += 1
         found = subprocess.run(
             [sys.executable, "-c", "from darkstate.cli import main; main()", command, "study.toml"],
-            cwd=tmp_path,
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=120,
         )
         assert (found.returncode, found.stdout) == (2, ""), found.stderr
         assert found.stderr and "Traceback" not in found.stderr
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["study.toml"]
+        assert sorted(p.name for p in folder.iterdir()) == ["study.toml", "xi.csv"]

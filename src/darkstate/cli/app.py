@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from darkstate.cli.diff import diff
+from darkstate.cli.fit import fit
+from darkstate.cli.infer import infer
 from darkstate.cli.optimise import optimise
 from darkstate.cli.options import (
     CalibrationOption,
@@ -54,6 +56,8 @@ darkstate schema --out lab.schema.json                JSON Schema of lab files, 
 \b
 darkstate sweep study.toml --out map                  quantities over axes, on one machine or a cluster
 darkstate optimise study.toml                         the best settings, and what limits them
+darkstate fit study.toml                              parameters from data: values, errors, correlations
+darkstate infer study.toml                            their posterior
 darkstate plan study.toml                             which calibration to repeat, how many cycles to take
 darkstate diff mylab.toml krauter2011:b               what changed between two lab files or results
 
@@ -69,7 +73,7 @@ darkstate verify certificate.json --record r.zarr     check somebody's certifica
 
 
 app.add_typer(commands)
-for question in (sweep, optimise, plan, diff):
+for question in (sweep, optimise, fit, infer, plan, diff):
     app.command()(question)
 
 
