@@ -193,10 +193,11 @@ class SweepResult:
         part = part.isel(steps).transpose(*axes)
         down, across = (part[axis].values for axis in axes)
         z = _ok(part, name)
-        bound = self.dataset[name].attrs.get("separable_bound")
-        crossed = bound is not None and (z < bound).any() and (z > bound).any()
+        attrs = self.dataset[name].attrs
+        bound = float(attrs.get("separable_bound", np.nan))
+        crossed = bool((z < bound).any() and (z > bound).any())
         # colours are for what is near the bound: far on its other side values may be a hundred times as large
-        reach = 2 * bound - np.nanmin(z) if crossed and self.dataset[name].attrs["entangled"] == "below" else np.inf
+        reach = 2 * bound - np.nanmin(z) if crossed and attrs["entangled"] == "below" else np.inf
         top = min(np.nanmax(z), reach) if np.isfinite(z).any() else None
         image = ax.pcolormesh(across, down, z, cmap="viridis", shading="nearest", rasterized=True, vmax=top)
         label = self._symbol(name)
