@@ -150,6 +150,8 @@ def test_error_bars_hold_the_truth(depths):
     assert found.share() == pytest.approx(0.683, abs=0.081)
     assert np.abs(found.pulls.mean(0)).max() < 3 / np.sqrt(300)
     assert found.pulls.std(0) == pytest.approx(1.0, abs=0.13)
+    assert "300 of 300 simulated data sets" in str(found)
+    assert len(depths.coverage(10).values) == 10
 
 
 @pytest.mark.slow
@@ -418,6 +420,7 @@ def test_fitted_lab_file_reads_back_and_draws_its_band(depths, tmp_path):
             assert value_at(lab.experiment, e.free.key) == pytest.approx(e.value, abs=1e-3 * e.error)
             assert lab.uncertainties[e.free.key] == pytest.approx(e.error, rel=5e-3)
     assert lab.experiment.ensembles.optical_depth == 35
+    assert ds.load(paths[-1]).case == "a"
     assert ds.predict(lab).xi.uncertainty.max() > 0.001
     text, before = paths[-1].read_text(), ds.shipped_labs()["krauter2011"].read_text()
     kept = [line for line in before.split("\n") if "rate = " not in line and "gamma_tilde" not in line]

@@ -106,7 +106,8 @@ def _predicted(fit: Fit, band: Any) -> str:
     scale, unit = clock(float(band.times[-1]))
     known = OBSERVABLES[fit.problem.study.kind][band.observable]
     witness = WitnessValue(value, error)
-    said = f", {witness.verdict}" if known.bound is not None and band.outcome is Outcome.ok else ""
+    good = max(band.outcome, fit.minimum.outcome) is Outcome.ok
+    said = f", {witness.verdict}" if known.bound is not None and good else ""
     return f"smallest {band.observable} = {with_error(witness)} at {at * scale:.3g} {unit}{said}"
 
 

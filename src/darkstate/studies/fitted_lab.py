@@ -7,10 +7,12 @@ A lab file knows no correlations: its band treats the errors as independent. The
 
 from __future__ import annotations
 
+import tomllib
 from math import ceil, isfinite, log10
 from typing import Any
 
 from darkstate.errors import ArgumentError, InputError
+from darkstate.experiments.tomltext import Lines
 from darkstate.studies.editing import edited
 from darkstate.studies.fit import Minimum
 from darkstate.studies.fit_table import Problem
@@ -31,7 +33,7 @@ def fitted_lab(problem: Problem, minimum: Minimum) -> str:
     """
     lab = problem.study.lab
     cases = tuple(dict.fromkeys([lab.case, *(other.case for other in problem.labs)]))
-    text = lab.text
+    text = lab.text if lab.case is None else chosen(lab.text, lab.case)
     note = _note(problem, minimum)
     given = dict(entry.split("=", 1) for entry in lab.overrides)
     fitted = {e.free.name: (e.value, e.error) for e in minimum.estimates}
@@ -50,6 +52,23 @@ def fitted_lab(problem: Problem, minimum: Minimum) -> str:
     except ArgumentError as error:
         raise InputError([f"{lab.path}: {error}"]) from None
     return text
+
+
+def chosen(text: str, case: str) -> str:
+    r"""The text of a lab file with another default case.
+
+    Example:
+        >>> chosen('experiment = "cesium_cells"\n[cases.a]\n[cases.b]\n', "b")
+        'experiment = "cesium_cells"\ndefault_case = "b"\n[cases.a]\n[cases.b]\n'
+    """
+    data = tomllib.loads(text)
+    if "default_case" in data:
+        return edited(text, {"default_case": f'"{case}"'}) if data["default_case"] != case else text
+    if next(iter(data.get("cases", {})), None) == case:
+        return text
+    lines = text.split("\n")
+    at = Lines(text).of(("experiment",))
+    return "\n".join([*lines[:at], f'default_case = "{case}"', *lines[at:]])
 
 
 def _note(problem: Problem, minimum: Minimum) -> str:

@@ -38,14 +38,10 @@ class Degeneracy:
     def __str__(self) -> str:
         if len(self.names) == 1:
             return f"{self.names[0]} has no effect on these data; leave it out, or add data that depend on it"
-        moves = [f"{100 * s:+.3g} % of {name}" for name, s in zip(self.names, self.shares, strict=True)]
+        said = " and ".join(f"{s:+.3g} % of {name}" for name, s in zip(self.names, self.shares, strict=True))
         combination = "a combination of them"
         if len(self.names) == 2 and abs(abs(self.shares[0]) - abs(self.shares[1])) < 1e-3:
             combination = "their ratio" if self.shares[0] * self.shares[1] > 0 else "their product"
-        # 1 % is small enough for a product or a ratio to be seen, and large enough to read
-        said = " and ".join(m.replace("+100 %", "+1 %").replace("-100 %", "-1 %") for m in moves)
-        if "1 %" not in said:
-            said = " and ".join(moves)
         return (
             f"{' and '.join(self.names)} cannot be told apart: {said} together change no predicted point to first "
             f"order, so that these data determine only {combination}; fix one of them, or add data that tell them apart"
