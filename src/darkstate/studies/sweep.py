@@ -126,8 +126,8 @@ def preview(task: Task) -> Cost:
     engine = Engine(task)
     engine.compute_block(0)
     ready = time.perf_counter()
-    spent = []
-    for _ in range(3):
+    spent: list[float] = []
+    while len(spent) < 3 and sum(spent) < 1:
         start = time.perf_counter()
         engine.compute_block(0)
         spent.append(time.perf_counter() - start)
