@@ -70,6 +70,17 @@ def test_results_in_errors(tmp_path):
     assert not diff(a, a)
 
 
+def test_the_place_shown_is_the_place_of_the_standard_errors(tmp_path):
+    """0.5 with errors of 1 at t = 0 is 0.35 standard errors, 0.01 with errors of 0.001 at t = 1 is 7.07."""
+    files = []
+    for name, xi in (("a.nc", [1.0, 1.0]), ("b.nc", [1.5, 1.01])):
+        data = {"xi": ("t", xi), "xi_err": ("t", [1.0, 0.001])}
+        files.append(write_netcdf(tmp_path / name, xr.Dataset(data, coords={"t": [0.0, 1.0]})))
+    (change,) = diff(*files).changes
+    assert change.sigmas == pytest.approx(0.01 / np.hypot(0.001, 0.001))
+    assert change.texts == ("1", "1.01") and change.note == "largest, at t = 1.0"
+
+
 def test_results_with_other_labels_and_variables(tmp_path):
     a = dataset(tmp_path, "a.nc", [1.0, 0.9, 0.8, 0.9])
     b = dataset(tmp_path, "b.nc", [1.0, 0.7])

@@ -229,6 +229,13 @@ def test_command_writes_table_figure_and_data(tmp_path):
     assert found.advice.inputs[0].better == 1.0
 
 
+def test_no_verdict_outside_validity(tmp_path):
+    """d/N = 0.2 is beyond its limit of 0.05 (solve/limits.py)."""
+    changes = '"ensembles.atoms" = 1000\n"ensembles.optical_depth" = "200 +- 1"\n'
+    text = str(plan(written(tmp_path, f'lab = "muschik2011"\n[set]\n{changes}[plan]\nquantity = "xi_inf"\n')))
+    assert "no verdict (outside_validity)" in text and "stands" not in text and "wanted" not in text
+
+
 def test_plan_with_shots(tmp_path):
     text = 'lab = "muschik2013-monitored"\ncase = "x1"\n[set]\n' + "".join(
         f'"{k}" = "{v}"\n' for k, v in (pair.split("=") for pair in TWIN)

@@ -103,6 +103,14 @@ def test_bad_points_have_codes():
     assert Outcome(int(outcome[0])) is Outcome.unstable
 
 
+def test_a_number_that_is_none_is_no_result():
+    """All light lost on the way: the read-out gain, and with it xi_g, is infinity times zero."""
+    e = loaded("huang2018").experiment
+    values, outcome = jax.vmap(lambda x: evaluator(e, ("xi",))(with_values(e, {"path.loss": x})))(jnp.array([0.0, 1.0]))
+    assert np.isnan(np.asarray(values["xi"])).tolist() == [False, True]
+    assert [Outcome(int(o)) for o in outcome] == [Outcome.ok, Outcome.not_converged]
+
+
 def test_an_unknown_name_says_the_nearest():
     e = loaded("krauter2011").experiment
     with pytest.raises(ArgumentError, match="'xi_mim' is no quantity of cesium_cells; did you mean xi_min"):

@@ -106,8 +106,8 @@ def _axis(values: xr.DataArray) -> str:
 
 
 def _numbers(name: str, one: xr.DataArray, other: xr.DataArray, errors: list[xr.DataArray] | None) -> Change | None:
-    """The place of the largest difference in size, block by block."""
-    largest, sigmas, at = 0.0, None, None
+    """The place of the largest difference, block by block: in standard errors where there are any, else in size."""
+    most, sigmas, at = (0.0, 0.0), None, None
     for part in _parts(one):
         x, y = one[part].values, other[part].values
         missing = (
@@ -115,18 +115,21 @@ def _numbers(name: str, one: xr.DataArray, other: xr.DataArray, errors: list[xr.
         )
         size = np.where(missing | (x == y), 0.0, np.abs(y.astype(complex) - x.astype(complex)))
         size = np.where(np.isnan(size), np.inf, size)
-        if size.size and size.max() > largest:
-            largest = float(size.max())
-            place = np.unravel_index(int(size.argmax()), size.shape)
-            first = part[0].start if part else 0
-            at = tuple(int(i) + (first if n == 0 else 0) for n, i in enumerate(place))
+        error = np.zeros(size.shape)
         if errors is not None:
             error = np.hypot(*(np.nan_to_num(e[part].values) for e in errors))
-            known = (error > 0) & np.isfinite(size) & (size > 0)
-            if known.any():
-                k = int(np.argmax(np.where(known, size / np.where(known, error, 1.0), 0.0)))
-                step = float((y.ravel()[k] - x.ravel()[k]).real / error.ravel()[k])
-                sigmas = step if sigmas is None or abs(step) > abs(sigmas) else sigmas
+        known = (error > 0) & np.isfinite(size)
+        rank = np.where(known, size / np.where(known, error, 1.0), 0.0)
+        if size.size == 0 or size.max() == 0:
+            continue
+        # without errors, or where all that differs has none, the size decides
+        k = int(rank.argmax()) if rank.max() > 0 else int(size.argmax())
+        found = float(rank.ravel()[k]), float(size.ravel()[k])
+        if found > most:
+            most = found
+            sigmas = float(np.copysign(found[0], (y.ravel()[k] - x.ravel()[k]).real)) if found[0] > 0 else None
+            first = part[0].start if part else 0
+            at = tuple(int(i) + (first if n == 0 else 0) for n, i in enumerate(np.unravel_index(k, size.shape)))
     if at is None:
         return None
     where = ", ".join(

@@ -20,7 +20,7 @@ def advice_lines(a: Advice, lab: Lab, sigmas: float) -> list[str]:
     q, now = a.quantity, a.significance()
     unit = "" if q.unit == "1" else f" {q.unit}"
     lines = [f"  {a.name:<12}  {a.value:.4f} +- {a.error:.4f}{unit}; {q.text}"]
-    if now is not None:
+    if now is not None and a.outcome is Outcome.ok:
         side = f"{now:.1f} standard errors {q.entangled} {q.bound:g}" if now > 0 else f"not {q.entangled} {q.bound:g}"
         lines.append(f"  {'now':<12}  {side}; {sigmas:g} wanted")
     if a.outcome is not Outcome.ok:
@@ -58,6 +58,8 @@ def _unit(lab: Lab, key: str) -> Unit:
 def _advised(a: Advice, sigmas: float) -> str:
     """One sentence: what to repeat."""
     first, now = a.inputs[0], a.significance()
+    if a.outcome is not Outcome.ok:
+        return f"no verdict ({a.outcome.name}): {first.key} has the largest share of the error of {a.name}"
     if now is None or now <= 0:
         return f"repeat {first.key}: it has the largest share of the error of {a.name}"
     enough = a.enough(sigmas)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from darkstate.backend import jax, jnp
-from darkstate.errors import ArgumentError
+from darkstate.errors import ArgumentError, Outcome
 from darkstate.experiments import CATALOGUE
 from darkstate.experiments.grid import COARSE, fastest_rate, substeps_of
 from darkstate.experiments.two_cells import worse_checks
@@ -125,8 +125,18 @@ def evaluator(experiment: Any, names: Sequence[str], *, extremes: Sequence[Any] 
         if name not in known:
             raise ArgumentError(unknown(name, kind))
     if kind in ("two_level_ensembles", "cesium_cells"):
-        return _cells(experiment, names, extremes)
-    return {"spin_mechanics": _hybrid, "monitored_cells": _monitored, "tweezer_pair": _pair}[kind](names)
+        solve = _cells(experiment, names, extremes)
+    else:
+        solve = {"spin_mechanics": _hybrid, "monitored_cells": _monitored, "tweezer_pair": _pair}[kind](names)
+    numbers = [name for name in names if not name.startswith("window")]  # where there is no window, nan says so
+
+    def evaluate(e: Any) -> tuple[dict[str, Any], Any]:
+        found, outcome = solve(e)
+        for name in numbers:  # such as xi_g where all light is lost and the read-out gain infinite
+            outcome = jnp.where(jnp.isnan(found[name]), jnp.maximum(outcome, Outcome.not_converged), outcome)
+        return found, outcome
+
+    return evaluate
 
 
 def kind_of(experiment: Any) -> str:
