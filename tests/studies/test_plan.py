@@ -72,7 +72,7 @@ def test_shares_against_differences_of_predictions():
 def test_error_against_drawn_inputs():
     """20 000 draws of the inputs: the standard deviation is known to 0.5 %; the second order adds less than that."""
     lab = shipped("krauter2011-steady")
-    errors = {"drive.z": 0.02, "noise.gamma_tilde": 3.0, "pump.rate": 3.0}
+    errors = {"drive.z": 0.02, "noise.gamma_tilde": 3.0, "drive.rate": 0.05}
     function = evaluator(lab.experiment, ("xi_inf",))
     values = np.array([ds.experiments.values.value_at(lab.experiment, k) for k in errors])
     drawn = values + np.random.default_rng(1).standard_normal((20_000, len(errors))) * list(errors.values())
