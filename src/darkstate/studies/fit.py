@@ -117,9 +117,12 @@ def minimise(likelihood: Likelihood, *, progress: Callable[[float], None] | None
         time steps.
 
     Raises:
-        InputError: fewer points than parameters, or no prediction at the start.
+        InputError: fewer points than parameters, no prediction at the start, or no iminuit.
     """
-    from iminuit import Minuit
+    try:
+        from iminuit import Minuit
+    except ImportError:
+        raise InputError(['a fit needs iminuit; install it with pip install "darkstate[studies]"']) from None
 
     check_counts(likelihood)
     tell = progress or (lambda share: None)

@@ -44,7 +44,8 @@ def require_numpyro() -> Any:
     try:
         from numpyro.infer import NUTS
     except ImportError:
-        raise InputError(['`darkstate infer` needs NumPyro; install it with pip install "darkstate[infer]"']) from None
+        text = '`darkstate infer` needs NumPyro; install it with pip install "darkstate[studies]"'
+        raise InputError([text]) from None
     return NUTS
 
 
