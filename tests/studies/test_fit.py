@@ -170,6 +170,7 @@ def test_errors_that_are_too_small_show_in_the_coverage(depths):
     assert coverage(likelihood, truth, count=100).share().min() > 0.53
 
 
+@pytest.mark.slow
 def test_the_batched_fit_is_the_fit(depths):
     from darkstate.studies.coverage import fitter
 
@@ -335,6 +336,7 @@ def test_a_bent_valley_is_no_degeneracy(tmp_path):
 # ---- other data ----
 
 
+@pytest.mark.slow
 def test_own_parameters_of_a_data_set(tmp_path):
     """One optical depth for each data set, one Gamma-tilde for both."""
     text = DEPTHS.replace('case = "b"', 'case = "b"\nown = ["ensembles.optical_depth"]').replace(
@@ -360,6 +362,7 @@ def test_own_parameters_of_a_data_set(tmp_path):
         assert value == pytest.approx(found.values[f"ensembles.optical_depth [{name}]"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_points_against_a_parameter(tmp_path):
     """huang2018: xi against the loss between both systems; the cooperativity of the lab file comes back."""
     lab = ds.load(ds.shipped_labs()["huang2018"])

@@ -230,16 +230,6 @@ def _minimum(
 
 def _solved(likelihood: Likelihood, vector: np.ndarray, covariance: np.ndarray) -> dict[str, tuple[float, float]]:
     """Parameters that slopes determine, with the errors the fitted ones leave them."""
-    from darkstate.backend import jax, jnp
-
-    if not likelihood.slopes:
-        return {}
-    keys = [s.key for s in likelihood.slopes]
-
-    def values(v: Any) -> Any:
-        found = likelihood.shared(v)
-        return jnp.stack([found[k] for k in keys])
-
-    at, slopes = values(jnp.asarray(vector)), np.asarray(jax.jacfwd(values)(jnp.asarray(vector)))
+    values, slopes = likelihood.linear_solved(vector)
     errors = np.sqrt(np.einsum("ik,kl,il->i", slopes, covariance, slopes))
-    return {k: (float(v), float(e)) for k, v, e in zip(keys, at, errors, strict=True)}
+    return {s.key: (float(v), float(e)) for s, v, e in zip(likelihood.slopes, values, errors, strict=True)}

@@ -257,6 +257,14 @@ class Likelihood:
             worst = max(worst, int(found[2]))
         return np.concatenate(values), np.concatenate(slopes), Outcome(worst)
 
+    def linear_solved(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Parameters that slopes determine [s] and their derivatives by the free ones [s k]."""
+        if not self.slopes:
+            return np.zeros(0), np.zeros((0, len(self.free)))
+        values, slopes = self._shared_slopes(jnp.asarray(vector, float))
+        keys = [s.key for s in self.slopes]
+        return np.array([float(values[k]) for k in keys]), np.array([slopes[k] for k in keys])
+
     def deviations(self, vector: Any, values: Any) -> Any:
         """(predicted - measured)/sigma of given values [n]; a pure JAX function."""
         return (self.predicted(vector)[0] - values) / jnp.asarray(self.errors)
@@ -267,8 +275,7 @@ class Likelihood:
         Raises:
             Unfit: one of them is outside its range.
         """
-        shared = self.shared(jnp.asarray(vector))
-        found = {s.key: float(shared[s.key]) for s in self.slopes}
+        found = {s.key: value for s, value in zip(self.slopes, self.linear_solved(vector)[0].tolist(), strict=True)}
         for key, value in found.items():
             if not (np.isfinite(value) and specs[key].admits(value)):
                 raise Unfit(key, value)
