@@ -229,11 +229,32 @@ def test_damage_is_repaired_to_the_same_bytes(whole, tmp_path, damage):
     elif damage == "no line":  # killed between the file and its line
         journal.write_bytes(b"".join(lines[:4]))
     else:
-        (out / ".result-0123.nc").write_bytes(b"x")
-        (out / "chunks" / ".000007-0123.npz").write_bytes(b"x")
+        rests = "study-{}.toml", "lab-{}.toml", "journal-{}.jsonl", "result-{}.nc", "sweep-{}.png", "result-{}.zarr/c/0"
+        for rest in (*rests, "chunks/.000007-{}.npz"):
+            path = out / (rest if "/." in rest else f".{rest}").format("0123456789ab")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x")
         journal.write_bytes(b"".join(lines[:4]))
     run(whole[0], out, resume=True)
     assert contents(out) == contents(whole[1])
+
+
+def test_hidden_files_of_the_user_survive(whole, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(whole[1], out)
+    names = ".git/config", ".gitignore", ".result-0123.nc", ".study-0123456789ab.toml.bak", "chunks/.nfs0001"
+    for name in names:
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("mine")
+    (out / "result.nc").unlink()
+    run(whole[0], out, resume=True)
+    assert all((out / name).read_text() == "mine" for name in names)
+    found = contents(out)
+    assert {name: content for name, content in found.items() if name not in names} == contents(whole[1])
+    # a folder that holds no sweep but hidden files is somebody's too
+    (tmp_path / "other" / ".git").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"holds no sweep, but \.git"):
+        run(whole[0], tmp_path / "other", resume=True)
 
 
 def test_a_journal_of_something_else_is_refused(whole, tmp_path):

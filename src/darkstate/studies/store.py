@@ -15,6 +15,8 @@ import errno
 import hashlib
 import json
 import os
+import re
+import shutil
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -35,6 +37,12 @@ else:
 JOURNAL, LOG, CHUNKS = "journal.jsonl", "log.txt", "chunks"
 
 _OURS = {"study.toml", "lab.toml", JOURNAL, LOG, CHUNKS}
+
+_RESTS = re.compile(
+    r"\.((study|lab)-[0-9a-f]{12}\.toml|journal-[0-9a-f]{12}\.jsonl|result-[0-9a-f]{12}\.(nc|zarr)"
+    r"|sweep-[0-9a-f]{12}\.png|[0-9]{6}-[0-9a-f]{12}\.npz)"
+)
+"""What `write_atomic` and the writer of Zarr leave of a write that was cut off; other hidden files are the user's."""
 
 
 class Store:
@@ -165,12 +173,10 @@ class Store:
             end = after
         if end < len(content):
             os.truncate(path, end)
+        (self.folder / CHUNKS).mkdir(exist_ok=True)
         self._compare()
 
     def _compare(self) -> None:
-        (self.folder / CHUNKS).mkdir(exist_ok=True)
-        for rest in (*self.folder.glob(".*"), *(self.folder / CHUNKS).glob(".*")):  # of a write that was cut off
-            _remove(rest)
         if self.result is not None and result_is(self.folder / self.result[0], self.result[1]):
             return
         for k, known in list(self.finished.items()):
@@ -198,7 +204,7 @@ def opened(folder: Path, task: Task, study_text: str, *, resume: bool) -> Iterat
         hint = "--resume goes on with it" if begun else "choose an empty or new one"
         what = "holds a sweep already" if begun else "is not empty"
         raise InputError([f"{folder} {what}; {hint}, --out FOLDER chooses another"])
-    foreign = [name for name in there if name not in _OURS and not name.startswith(".")]
+    foreign = [name for name in there if name not in _OURS and not _RESTS.fullmatch(name)]
     if foreign and not begun:
         raise InputError([f"{folder} holds no sweep, but {one_line(foreign[0])}; choose an empty or new folder"])
     store = Store(folder, task)
@@ -213,6 +219,7 @@ def opened(folder: Path, task: Task, study_text: str, *, resume: bool) -> Iterat
         store.log_file = file
         store.log(f"process {os.getpid()} on {socket.gethostname()} {'resumes' if begun else 'starts'} {task.name}")
         with _refusing(folder):
+            _remove_rests(folder)
             if begun:
                 store._recover()
             else:
@@ -274,10 +281,12 @@ def result_checksum(path: Path) -> str:
     return "sha256:" + hashlib.sha256(listed.encode()).hexdigest()
 
 
-def _remove(path: Path) -> None:
-    import shutil
-
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+def _remove_rests(folder: Path) -> None:
+    """Remove what writes that were cut off have left, and nothing else."""
+    for path in (*folder.glob(".*"), *(folder / CHUNKS).glob(".*")):
+        if not _RESTS.fullmatch(path.name):
+            continue
+        if path.suffix == ".zarr" and path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
