@@ -1,5 +1,6 @@
 """The table [sweep]: every kind of axis, and one sentence with its line for everything that cannot be."""
 
+import importlib.metadata
 import math
 
 import numpy as np
@@ -60,6 +61,15 @@ def test_a_text_makes_the_same_task(tmp_path):
         assert again.text == task.text and again.digest == task.digest
         for key, values in task.points.values(3, 4).items():
             np.testing.assert_array_equal(again.points.values(3, 4)[key], values)
+
+
+@pytest.mark.parametrize("name", ["scipy", "jaxlib", "numpy"])
+def test_another_version_is_another_task(tmp_path, monkeypatch, name):
+    # points of a sample come from SciPy, the bits of every number from the compiler in jaxlib
+    one, real = task_of(tmp_path, map_text()).digest, importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "version", lambda p: "0.0.1" if p == name else real(p))
+    monkeypatch.setattr("darkstate.studies.task.version", importlib.metadata.version)
+    assert task_of(tmp_path, map_text()).digest != one
 
 
 def test_a_sample_fills_its_ranges_evenly_and_follows_from_its_seed(tmp_path):

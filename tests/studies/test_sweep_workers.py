@@ -10,10 +10,10 @@ import time
 import pytest
 
 from darkstate.errors import InputError
-from darkstate.provenance import versions
 from darkstate.studies.chunks import Engine
 from darkstate.studies.slurm import batch_script
 from darkstate.studies.sweep_table import read_sweep
+from darkstate.studies.task import all_versions
 from darkstate.studies.workers import chunk_on_worker
 from study_files import Heard, contents, map_text, run, written
 
@@ -67,10 +67,12 @@ def wait_for(path):
 def test_a_worker_needs_a_text_and_a_number(alone):
     task = read_sweep(alone[0])[1]
     assert chunk_on_worker(task.text, 7) == (alone[1] / "chunks" / "000007.npz").read_bytes()
-    other = task.text.replace(f'"jax": "{versions()["jax"]}"', '"jax": "0.0.1"')
-    assert chunk_on_worker(other, 7) == (
-        f"a worker has jax {versions()['jax']} instead of 0.0.1; install the same versions on all machines"
-    )
+    mine = all_versions()
+    for name in ("darkstate", "jax", "jaxlib", "numpy", "scipy"):
+        other = task.text.replace(f'"{name}": "{mine[name]}"', f'"{name}": "0.0.1"')
+        assert chunk_on_worker(other, 7) == (
+            f"a worker has {name} {mine[name]} instead of 0.0.1; install the same versions on all machines"
+        )
 
 
 def test_no_scheduler_is_one_sentence(alone, tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ from darkstate.storage import sync_folder, write_atomic
 from darkstate.studies.axes import Grid
 from darkstate.studies.quantities import QUANTITIES, kind_of
 from darkstate.studies.store import Store
-from darkstate.studies.task import Task
+from darkstate.studies.task import Task, all_versions
 
 SLAB = 1 << 20
 """Points written at once, about."""
@@ -135,6 +135,7 @@ def _attributes(task: Task) -> dict[str, Any]:
     along = [key for key, (dims, _, _) in _variables(task).items() if key not in (*dims, *task.quantities, "outcome")]
     return {
         **found,
+        **{f"{name}_version": text for name, text in all_versions().items()},
         "title": task.title,
         "study": task.name,
         "study_digest": task.study_digest,

@@ -11,12 +11,23 @@ import dataclasses
 import json
 import tempfile
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from darkstate.experiments.labfile import Lab, load
 from darkstate.provenance import digest, versions
 from darkstate.studies.axes import Grid, Sample, as_text, from_text
+
+
+def all_versions() -> dict[str, str]:
+    """Versions of everything the numbers of a sweep depend on: compiled by jaxlib, a sample drawn by SciPy.
+
+    Example:
+        >>> sorted(all_versions())
+        ['darkstate', 'jax', 'jaxlib', 'numpy', 'python', 'scipy']
+    """
+    return versions() | {package: version(package) for package in ("jaxlib", "scipy")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +73,7 @@ class Task:
     def text(self) -> str:
         """The task as JSON, versions included: another version of darkstate is another task."""
         found: dict[str, Any] = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        found |= {"points": as_text(self.points), "versions": versions()}
+        found |= {"points": as_text(self.points), "versions": all_versions()}
         return json.dumps(found, ensure_ascii=False, sort_keys=True)
 
     @property

@@ -18,8 +18,7 @@ from typing import Any
 
 from darkstate.errors import DarkstateError, InputError
 from darkstate.experiments.tomltext import one_line
-from darkstate.provenance import versions
-from darkstate.studies.task import Task, read_task
+from darkstate.studies.task import Task, all_versions, read_task
 
 PATIENCE = 5.0
 """Seconds without any news after which the cluster is looked at."""
@@ -32,10 +31,10 @@ _building = Lock()
 
 def chunk_on_worker(text: str, k: int) -> bytes | str:
     """What a worker does: the bytes of chunk k of a task, or the sentence that says why not."""
-    theirs, mine = json.loads(text)["versions"], versions()
+    theirs, mine = json.loads(text)["versions"], all_versions()
     other = [
         f"{name} {mine[name]} instead of {theirs[name]}"
-        for name in ("darkstate", "jax", "numpy")
+        for name in ("darkstate", "jax", "jaxlib", "numpy", "scipy")
         if mine[name] != theirs[name]
     ]
     if other:
