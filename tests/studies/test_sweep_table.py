@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -85,6 +86,34 @@ def test_a_sample_fills_its_ranges_evenly_and_follows_from_its_seed(tmp_path):
     assert len(set(zip((16 * z).astype(int).tolist(), (16 * tilde).astype(int).tolist(), strict=True))) == 256
     np.testing.assert_array_equal(one.values(64, 32)["drive.z"], values["drive.z"][64:96])
     assert not np.array_equal(two.values(0, 256)["drive.z"], values["drive.z"])
+
+
+def test_a_sample_goes_on_where_it_was(monkeypatch):
+    from scipy.stats.qmc import Sobol
+
+    columns = tuple(Column(f"p{n}", "1", "p", "linear", (0.0, 1.0)) for n in range(3))
+    whole = Sobol(3, scramble=True, rng=5).random(4096)  # drawn at once, by SciPy alone
+    steps, real = [], Sobol.fast_forward
+    monkeypatch.setattr(Sobol, "fast_forward", lambda self, n: steps.append(n) or real(self, n))
+    sample = Sample(columns, 4096, seed=5)
+
+    def same(start, count):
+        found = np.stack(list(sample.values(start, count).values()), axis=1)
+        np.testing.assert_array_equal(found, whole[start : start + count])
+
+    for start in range(0, 4096, 64):
+        same(start, 64)
+    assert steps == []  # 64 blocks from 0 each would have been 129 024 points
+    for start in (192, 128, 256):  # threads take blocks in almost this order
+        same(start, 64)
+    assert steps == []
+    same(130, 5)
+    same(1, 1)
+    assert steps == [2, 1]
+    with ThreadPoolExecutor(8) as pool:
+        again = Sample(columns, 4096, seed=5)
+        parts = list(pool.map(lambda start: again.values(start, 64)["p1"], range(0, 4096, 64)))
+    np.testing.assert_array_equal(np.concatenate(parts), whole[:, 1])
 
 
 def test_corners_hold_the_extremes():

@@ -8,16 +8,21 @@ No list of all points is ever made: values follow from the numbers. Loads no JAX
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Mapping
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
 MOST_CORNERS = 512
 """Extreme points looked at to choose the time steps of a study."""
+
+MOST_ENDS = 256
+"""Places of a Sobol sequence kept to go on from; more than blocks computed at the same time."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,17 +128,29 @@ class Sample:
     def __init__(self, columns: tuple[Column, ...], size: int, *, seed: int) -> None:
         self.columns, self.size, self.seed = columns, size, seed
         self.shape = (size,)
+        self._ends: dict[int, Any] = {}
+        self._lock = Lock()
 
     def values(self, start: int, count: int) -> dict[str, np.ndarray]:
         """Parameter values of `count` points from `start` on, the sequence simply going on beyond the last one."""
+        whole = 1 << (count - 1).bit_length()  # a power of two, as the sequence likes it
+        with self._lock:
+            sequence = self._sequence(start)
+            shares = sequence.random(whole)[:count]
+            self._ends[start + whole] = sequence
+            while len(self._ends) > MOST_ENDS:
+                del self._ends[next(iter(self._ends))]
+        return {column.key: column.spread(shares[:, k]) for k, column in enumerate(self.columns)}
+
+    def _sequence(self, start: int) -> Any:
+        """The sequence at a point: going on costs time in proportion, so from the nearest end of earlier points."""
         from scipy.stats.qmc import Sobol
 
-        sequence = Sobol(len(self.columns), scramble=True, rng=self.seed)
-        if start:
-            sequence.fast_forward(start)
-        whole = 1 << (count - 1).bit_length()  # a power of two, as the sequence likes it
-        shares = sequence.random(whole)[:count]
-        return {column.key: column.spread(shares[:, k]) for k, column in enumerate(self.columns)}
+        at = max((end for end in self._ends if end <= start), default=0)
+        found = copy.deepcopy(self._ends[at]) if at else Sobol(len(self.columns), scramble=True, rng=self.seed)
+        if start > at:
+            found.fast_forward(start - at)
+        return found
 
     def corners(self) -> Iterator[dict[str, float]]:
         """Points where parameters are at the ends of their ranges, `MOST_CORNERS` of them at most."""
