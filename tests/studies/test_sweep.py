@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.interpolate import RegularGridInterpolator
 
 import darkstate as ds
 from command import darkstate
@@ -362,6 +363,34 @@ def test_table_and_figure(whole):
     # the two longest axes are drawn, the third is held at the best point
     assert ax.get_title().startswith("at drive.z = ")
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("noise.gamma_d_add", "ensembles.optical_depth")
+
+
+def test_values_in_any_order_are_drawn_in_theirs(tmp_path):
+    from darkstate.report.style import new_figure
+
+    text = 'lab = "muschik2011"\n[sweep]\nquantities = ["xi_inf"]\n[sweep.axes."ensembles.optical_depth"]\n'
+    text += 'values = [90, 5, 60, 30]\n[sweep.axes."drive.z"]\nvalues = [2.5, 1.2, 3.5, 1.5, 1.3]\n'
+    found = SweepResult(run(written(tmp_path, text), tmp_path / "out"))
+    assert found.dataset["drive.z"].values.tolist() == [2.5, 1.2, 3.5, 1.5, 1.3]  # the result keeps the study's order
+    _, (ax,) = new_figure()
+    found.plot(ax)
+    image = ax.collections[0]
+    d, z = np.array([5, 30, 60, 90]), np.array([1.2, 1.3, 1.5, 2.5, 3.5])
+    expected = two_levels(d=d[:, None], z=z, gamma_d_add=2.0)  # muschik2011 writes gamma_d_add = 2
+    np.testing.assert_allclose(image.get_array().reshape(4, 5), expected, rtol=1e-12)
+    corners = image.get_coordinates()  # a cell reaches half way to its neighbours
+    np.testing.assert_allclose(corners[0, 1:-1, 0], (z[1:] + z[:-1]) / 2)
+    np.testing.assert_allclose(corners[1:-1, 0, 1], (d[1:] + d[:-1]) / 2)
+    # the corners of the line xi = 1 lie on the edges of the grid, where it goes straight from value to value
+    line = np.concatenate([path.vertices for path in ax.collections[1].get_paths()])
+    np.testing.assert_allclose(RegularGridInterpolator((d, z), expected)(line[:, ::-1]), 1, rtol=1e-9)
+
+    text = 'lab = "muschik2011"\n[sweep]\nquantities = ["xi_inf"]\n[sweep.axes."drive.z"]\nvalues = [3, 1.2, 2, 1.5]\n'
+    _, (ax,) = new_figure()
+    SweepResult(run(written(tmp_path, text, "one"), tmp_path / "one")).plot(ax)
+    x, y = ax.lines[0].get_data()
+    assert list(x) == [1.2, 1.5, 2, 3]
+    np.testing.assert_allclose(y, two_levels(d=30, z=np.array(x), gamma_d_add=2.0), rtol=1e-12)
 
 
 def test_the_command(tmp_path):
