@@ -296,6 +296,18 @@ def test_one_process_at_a_time(whole, tmp_path, monkeypatch):
     assert seen and contents(tmp_path / "out") == contents(whole[1])
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows locks in another way")
+def test_a_file_system_without_locks_is_told(whole, tmp_path, monkeypatch):
+    def none(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    code, _, err = darkstate("sweep", whole[0], "--out", tmp_path / "out")
+    said = "has no locks, so a second sweep in this folder would not be noticed; run one at a time\n"
+    assert (code, err) == (0, f"the file system of {tmp_path / 'out'} {said}")
+    assert f"Z the file system {said}" in (tmp_path / "out" / "log.txt").read_text()
+
+
 @pytest.mark.parametrize("nth", [1, 3, 8, 12, 21, 40, 46])
 def test_a_full_disk_is_one_sentence_and_costs_nothing(whole, tmp_path, monkeypatch, nth):
     # an uninterrupted run flushes 48 times: 2 for each of study, lab, journal, 1 for the folder, 3 for each of 8

@@ -36,6 +36,8 @@ else:
 
 JOURNAL, LOG, CHUNKS = "journal.jsonl", "log.txt", "chunks"
 
+NO_LOCKS = "has no locks, so a second sweep in this folder would not be noticed; run one at a time"
+
 _OURS = {"study.toml", "lab.toml", JOURNAL, LOG, CHUNKS}
 
 _RESTS = re.compile(
@@ -58,6 +60,7 @@ class Store:
         self.damaged: dict[int, str] = {}
         self.result: tuple[str, str] | None = None
         self.log_file: IO[str] | None = None
+        self.locked = True
 
     def path(self, k: int) -> Path:
         """The file of chunk k."""
@@ -212,12 +215,14 @@ def opened(folder: Path, task: Task, study_text: str, *, resume: bool) -> Iterat
         folder.mkdir(parents=True, exist_ok=True)
         file = open(folder / LOG, "a+", encoding="utf-8", errors="replace")
     with file:
-        _lock(file, folder)
+        store.locked = _lock(file, folder)
         begun = (folder / JOURNAL).exists()
         if begun and not resume:
             raise InputError([f"{folder} was begun by another sweep a moment ago; --out FOLDER chooses another"])
         store.log_file = file
         store.log(f"process {os.getpid()} on {socket.gethostname()} {'resumes' if begun else 'starts'} {task.name}")
+        if not store.locked:
+            store.log(f"the file system {NO_LOCKS}")
         with _refusing(folder):
             _remove_rests(folder)
             if begun:
@@ -250,8 +255,12 @@ def _whole_lines(content: bytes) -> Iterator[tuple[dict[str, Any], int]]:
         yield line, end
 
 
-def _lock(file: IO[str], folder: Path) -> None:
-    """Hold the log file for this process; the system lets go of it however the process ends."""
+def _lock(file: IO[str], folder: Path) -> bool:
+    """Hold the log file for this process; the system lets go of it however the process ends.
+
+    Returns:
+        False where the file system has no locks.
+    """
     try:
         if os.name == "nt":
             file.seek(0)
@@ -260,11 +269,12 @@ def _lock(file: IO[str], folder: Path) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-            return  # a file system without locks
+            return False
         file.seek(0)
         holder = [line.split(" ", 1)[-1] for line in file if " process " in line]
         who = f" ({one_line(' '.join(holder[-1].split()[:4]))})" if holder else ""
         raise InputError([f"{folder} is in use by another sweep{who}; wait for it or choose another folder"]) from error
+    return True
 
 
 def result_is(path: Path, known: str) -> bool:

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 from darkstate.studies.chunks import Engine
 from darkstate.studies.result import result_bytes, write_result
-from darkstate.studies.store import opened, result_checksum
+from darkstate.studies.store import NO_LOCKS, opened, result_checksum
 from darkstate.studies.study import Study
 from darkstate.studies.task import Task
 
@@ -65,6 +65,8 @@ def run_sweep(
     """
     told = Silent() if progress is None else progress
     with opened(out, task, study.text, resume=resume) as store:
+        if not store.locked:
+            told.say(f"the file system of {out} {NO_LOCKS}")
         if store.complete:
             store.log("nothing to do")
             return out / store.result[0]  # type: ignore[index]
