@@ -14,6 +14,8 @@ import darkstate as ds
 from command import darkstate
 from darkstate.errors import InputError, Outcome
 from darkstate.report.sweep import SweepResult
+from darkstate.storage import checksum
+from darkstate.studies import store
 from darkstate.studies.axes import Grid
 from darkstate.studies.chunks import Engine, unpack
 from darkstate.studies.quantities import evaluator
@@ -294,6 +296,14 @@ def test_one_process_at_a_time(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(Engine, "compute", meanwhile)
     run(whole[0], tmp_path / "out")
     assert seen and contents(tmp_path / "out") == contents(whole[1])
+
+
+def test_a_finished_result_is_read_through_once(whole, tmp_path, monkeypatch):
+    shutil.copytree(whole[1], tmp_path / "out")
+    read = []
+    monkeypatch.setattr(store, "checksum", lambda path: read.append(path.name) or checksum(path))
+    run(whole[0], tmp_path / "out", resume=True)
+    assert read == ["result.nc"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows locks in another way")

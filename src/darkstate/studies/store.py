@@ -52,6 +52,9 @@ class Store:
 
     Args:
         folder: where it is; task: what is computed.
+
+    `complete` says whether the result is there, with the checksum in the journal; `locked`, whether nobody else can
+    have the folder.
     """
 
     def __init__(self, folder: Path, task: Task) -> None:
@@ -59,6 +62,7 @@ class Store:
         self.finished: dict[int, str] = {}
         self.damaged: dict[int, str] = {}
         self.result: tuple[str, str] | None = None
+        self.complete = False
         self.log_file: IO[str] | None = None
         self.locked = True
 
@@ -99,6 +103,7 @@ class Store:
         if self.result != (path.name, found):
             self._append({"result": path.name, "sha256": found})
             self.result = (path.name, found)
+        self.complete = True
 
     def read(self, k: int) -> dict[str, Any]:
         """The arrays of a finished chunk, its checksum compared.
@@ -180,16 +185,12 @@ class Store:
         self._compare()
 
     def _compare(self) -> None:
-        if self.result is not None and result_is(self.folder / self.result[0], self.result[1]):
+        self.complete = self.result is not None and result_is(self.folder / self.result[0], self.result[1])
+        if self.complete:
             return
         for k, known in list(self.finished.items()):
             if not self.path(k).is_file() or checksum(self.path(k)) != known:
                 self.damaged[k] = self.finished.pop(k)
-
-    @property
-    def complete(self) -> bool:
-        """Whether the result is there, with the checksum in the journal."""
-        return self.result is not None and result_is(self.folder / self.result[0], self.result[1])
 
 
 @contextlib.contextmanager
