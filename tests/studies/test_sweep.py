@@ -22,6 +22,7 @@ from darkstate.studies.quantities import evaluator
 from darkstate.studies.result import slabs
 from darkstate.studies.sweep import preview
 from darkstate.studies.sweep_table import read_sweep
+from darkstate.studies.task import all_versions
 from oracles.steady_xi import three_levels, two_levels
 from study_files import Heard, contents, map_text, run, written
 
@@ -204,9 +205,6 @@ def test_a_folder_is_gone_on_with_only_if_asked(whole, tmp_path):
     for resume, said in ((False, "is not empty"), (True, "holds no sweep, but notes.txt")):
         with pytest.raises(InputError, match=said):
             run(whole[0], tmp_path / "mine", resume=resume)
-    other = written(tmp_path, map_text(500))
-    with pytest.raises(InputError, match="holds a sweep of another study file"):
-        run(other, tmp_path / "out", resume=True)
     (tmp_path / "fresh").mkdir()
     run(whole[0], tmp_path / "fresh", resume=True)
     assert contents(tmp_path / "fresh") == contents(whole[1])
@@ -262,7 +260,7 @@ def test_hidden_files_of_the_user_survive(whole, tmp_path):
 
 def test_a_journal_of_something_else_is_refused(whole, tmp_path):
     shutil.copytree(whole[1], tmp_path / "out")
-    for content in (b"", b"x\n", b"[1]\n", b'{"darkstate_sweep": 2}\n'):
+    for content in (b"", b"x\n", b"[1]\n", b'{"darkstate_sweep": 2}\n', b'{"darkstate_sweep": 1, "task": "x"}\n'):
         (tmp_path / "out" / "journal.jsonl").write_bytes(content)
         with pytest.raises(InputError, match="is no journal of a sweep, or damaged"):
             run(whole[0], tmp_path / "out", resume=True)
@@ -296,6 +294,46 @@ def test_one_process_at_a_time(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(Engine, "compute", meanwhile)
     run(whole[0], tmp_path / "out")
     assert seen and contents(tmp_path / "out") == contents(whole[1])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("chunk = 777", "chunk = 500", "chunk (777 there, 500 here)"),
+        ("[1.1, 4, 12]", "[1.1, 4, 13]", "axes or sample"),
+        ('["xi_inf"]', '["xi_min"]', 'quantities (["xi_inf"] there, ["xi_min"] here)'),
+        ("[sweep]", '[set]\n"cells.transmission" = 0.5\n[sweep]\nformat = "zarr"', '[set] ([] there, ["cells.tran'),
+        ('lab = "muschik2011"', 'lab = "mine.toml"', "name of the lab file (muschik2011 there, mine here), lab file"),
+    ],
+)
+def test_what_differs_is_said(whole, tmp_path, old, new, said):
+    shutil.copytree(whole[1], tmp_path / "out")
+    lab = ds.shipped_labs()["muschik2011"].read_text(encoding="utf-8") + "# mine\n"
+    (tmp_path / "mine.toml").write_text(lab, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        run(written(tmp_path, map_text().replace(old, new)), tmp_path / "out", resume=True)
+    (line,) = caught.value.problems
+    assert line.startswith(f"{tmp_path / 'out'} holds a sweep with other {said}"), line
+    assert line.endswith("; --resume goes on with the same only, change it back or use another folder")
+    assert ("format (netcdf there, zarr here)" in line) == ("zarr" in new)
+
+
+def test_other_versions_are_said(whole, tmp_path, monkeypatch):
+    shutil.copytree(whole[1], tmp_path / "out")
+    mine = all_versions()
+    monkeypatch.setattr("darkstate.studies.task.all_versions", lambda: mine | {"scipy": "0.1"})
+    with pytest.raises(InputError, match=f"with other scipy .{mine['scipy']} there, 0.1 here.; --resume"):
+        run(whole[0], tmp_path / "out", resume=True)
+
+
+def test_a_comment_or_title_in_the_study_changes_nothing(whole, tmp_path):
+    shutil.copytree(whole[1], tmp_path / "out")
+    (tmp_path / "out" / "result.nc").unlink()
+    journal = tmp_path / "out" / "journal.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:4]))
+    edited = map_text().replace("[sweep]", "[sweep] # a remark").replace("a map", "the map")
+    run(written(tmp_path, edited, "renamed"), tmp_path / "out", resume=True)
+    assert contents(tmp_path / "out") == contents(whole[1])
 
 
 def test_a_finished_result_is_read_through_once(whole, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ bytes. A chunk without its line, or whose checksum is not the one in its line, i
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import hashlib
 import json
@@ -151,7 +152,7 @@ class Store:
         """What a new folder begins with; the journal last, for it says that the rest is there."""
         write_atomic(self.folder / "study.toml", study_text)
         write_atomic(self.folder / "lab.toml", self.task.lab_text)
-        header = {"darkstate_sweep": 1, "task": self.task.digest, "study": self.task.study_digest}
+        header = {"darkstate_sweep": 1, "study": self.task.study, "parts": self.task.parts}
         write_atomic(self.folder / JOURNAL, json.dumps(header) + "\n")
         (self.folder / CHUNKS).mkdir(exist_ok=True)
         sync_folder(self.folder)
@@ -161,15 +162,13 @@ class Store:
         path = self.folder / JOURNAL
         content = path.read_bytes()
         lines = list(_whole_lines(content))
-        header = lines[0][0] if lines else {}
-        if header.get("darkstate_sweep") != 1:
+        if not lines or not _is_header(lines[0][0]):
             raise InputError([f"{path} is no journal of a sweep, or damaged; use another folder"])
-        if header.get("task") != self.task.digest:
-            same = header.get("study") == self.task.study_digest
-            what = "another lab file or other versions of darkstate, JAX or NumPy" if same else "another study file"
-            raise InputError(
-                [f"{self.folder} holds a sweep of {what}; --resume goes on with the same only, use another folder"]
-            )
+        study, parts = lines[0][0]["study"], lines[0][0]["parts"]
+        if parts != self.task.parts:
+            said = f"{self.folder} holds a sweep with other {self.task.difference(parts)}"
+            raise InputError([f"{said}; --resume goes on with the same only, change it back or use another folder"])
+        self.task = dataclasses.replace(self.task, **study)  # the result tells of the study it was begun with
         end = lines[0][1]
         for line, after in lines[1:]:
             if isinstance(line.get("chunk"), int) and 0 <= line["chunk"] < self.task.chunks:
@@ -240,6 +239,17 @@ def _refusing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError([f"{folder} cannot be used: {error.strerror}; choose another folder"]) from error
+
+
+def _is_header(line: dict[str, Any]) -> bool:
+    """Whether a line can be the first one of a journal."""
+    study, parts = line.get("study"), line.get("parts")
+    return (
+        line.get("darkstate_sweep") == 1
+        and isinstance(study, dict)
+        and isinstance(parts, dict)
+        and study.keys() == {"name", "title", "study_digest"}
+    )
 
 
 def _whole_lines(content: bytes) -> Iterator[tuple[dict[str, Any], int]]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
+from collections.abc import Mapping
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from darkstate.experiments.labfile import Lab, load
+from darkstate.experiments.tomltext import one_line
 from darkstate.provenance import digest, versions
 from darkstate.studies.axes import Grid, Sample, as_text, from_text
 
@@ -35,7 +37,7 @@ class Task:
     """Everything the numbers of a sweep depend on.
 
     Args:
-        name, title, study_digest: of the study file.
+        name, title, study_digest: of the study file; on these alone no number depends.
         lab_name, lab_text, case, overrides: the lab file, and what the study changes in it.
         quantities: what is computed; points: where; chunk: points per chunk; format: "netcdf" or "zarr".
     """
@@ -71,15 +73,45 @@ class Task:
 
     @cached_property
     def text(self) -> str:
-        """The task as JSON, versions included: another version of darkstate is another task."""
+        """The task as JSON, versions included, as a worker gets it."""
         found: dict[str, Any] = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         found |= {"points": as_text(self.points), "versions": all_versions()}
         return json.dumps(found, ensure_ascii=False, sort_keys=True)
 
     @property
+    def study(self) -> dict[str, str]:
+        """What the result says of the study file."""
+        return {"name": self.name, "title": self.title, "study_digest": self.study_digest}
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """What the numbers depend on, each part by a name for people and as short text, a digest where it is long."""
+        return {
+            "name of the lab file": self.lab_name,
+            "lab file": digest(self.lab_text),
+            "case": json.dumps(self.case),
+            "[set]": json.dumps(self.overrides),
+            "quantities": json.dumps(self.quantities),
+            "axes or sample": digest(json.dumps(as_text(self.points), sort_keys=True)),
+            "chunk": str(self.chunk),
+            "format": self.format,
+            **all_versions(),
+        }
+
+    @property
     def digest(self) -> str:
-        """SHA-256 of the text."""
-        return digest(self.text)
+        """SHA-256 of these parts: another title or comment in the study file is the same task."""
+        return digest(json.dumps(self.parts, sort_keys=True))
+
+    def difference(self, other: Mapping[str, str]) -> str:
+        """Where these parts and those of another task differ, in words."""
+        said = []
+        for name, mine in self.parts.items():
+            theirs = str(other.get(name))
+            if theirs != mine:
+                short = max(len(theirs), len(mine)) <= 40
+                said.append(name + (f" ({one_line(theirs)} there, {mine} here)" if short else ""))
+        return ", ".join(said)
 
 
 def read_task(text: str) -> Task:
