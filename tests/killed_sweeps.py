@@ -92,7 +92,9 @@ def contents(folder):
 
 def check(folder, expected, chunks):
     """Same bytes, and every chunk once."""
-    assert contents(folder) == expected
+    found = contents(folder)
+    assert found.keys() == expected.keys(), found.keys() ^ expected.keys()
+    assert found == expected
     lines = [json.loads(line) for line in Path(folder, "journal.jsonl").read_text().splitlines()]
     assert [line["chunk"] for line in lines[1:-1]] == list(range(chunks)) and "result" in lines[-1]
 
