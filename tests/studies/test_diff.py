@@ -81,6 +81,15 @@ def test_the_place_shown_is_the_place_of_the_standard_errors(tmp_path):
     assert change.texts == ("1", "1.01") and change.note == "largest, at t = 1.0"
 
 
+def test_points_that_are_no_results_are_not_compared(tmp_path):
+    files = []
+    for name, xi in (("a.nc", [1.0, 5.0]), ("b.nc", [1.1, 9.0])):
+        data = {"xi": ("t", xi), "outcome": ("t", [0, 1])}
+        files.append(write_netcdf(tmp_path / name, xr.Dataset(data, coords={"t": [0.0, 1.0]})))
+    (change,) = diff(*files).changes
+    assert change.texts == ("1", "1.1") and "not ok in both" in str(diff(*files))
+
+
 def test_results_with_other_labels_and_variables(tmp_path):
     a = dataset(tmp_path, "a.nc", [1.0, 0.9, 0.8, 0.9])
     b = dataset(tmp_path, "b.nc", [1.0, 0.7])

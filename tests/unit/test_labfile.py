@@ -375,3 +375,10 @@ def test_any_override_gives_a_physical_lab_or_a_sentence(change):
         assert all(line.isprintable() for line in refusal.problems)
     else:
         assert_physical(lab)
+
+
+def test_a_name_stands_for_a_lab_file_that_comes_along(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load("krauter2011", case="b").experiment == load(shipped_labs()["krauter2011"], case="b").experiment
+    (tmp_path / "krauter2011").write_text(shipped_labs()["muschik2011"].read_text("utf-8"))
+    assert type(load("krauter2011").experiment).__name__ == "TwoLevelEnsembles"  # a file here comes first

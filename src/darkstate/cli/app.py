@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,7 +75,7 @@ darkstate verify certificate.json --record r.zarr     check somebody's certifica
 
 app.add_typer(commands)
 for question in (sweep, optimise, fit, infer, plan, diff):
-    app.command()(question)
+    app.command(help=cleandoc(question.__doc__ or "").replace(r"\b", "\b"))(question)
 
 
 def _version(wanted: bool) -> None:

@@ -26,10 +26,14 @@ def fit(
         ),
     ] = None,
 ) -> None:
-    """Fit parameters to measured data: values with intervals, correlations, chi^2, and a fitted lab file.
+    r"""Fit parameters to measured data: values with intervals, correlations, chi^2, and a fitted lab file.
 
-    The study file has a table [fit] with data = "xi.csv", whose columns are t_ms, xi and xi_err, and one table such as
-    [fit.free."noise.gamma_tilde"] for each free parameter, in which start, low and high may be given.
+    \b
+    lab = "krauter2011"                  a lab file beside the study file, or one that comes along
+    [fit]
+    data = "xi.csv"                      columns t_ms, xi, xi_err
+    [fit.free."noise.gamma_tilde"]       one table for each free parameter
+    start = "0.15 /ms"                   optional, as are low and high
     """
     from darkstate.report.fit import fit as fitted
 

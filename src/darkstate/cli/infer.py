@@ -16,11 +16,18 @@ def infer(
         Path | None, typer.Option(metavar="FOLDER", help="Where the files go; else results/STUDY-infer.")
     ] = None,
 ) -> None:
-    """Draw the posterior of parameters, given data and priors: intervals, corner plot, predictions.
+    r"""Draw the posterior of parameters, given data and priors: intervals, corner plot, predictions.
 
-    The study file has a table [fit] with the data, and one table such as [infer.priors."noise.gamma_tilde"] for each
-    parameter, with normal = ["0.2 /ms", "0.05 /ms"], uniform, lognormal or halfnormal, or empty for the uncertainty
-    that the lab file gives.
+    \b
+    lab = "krauter2011"                  a lab file beside the study file, or one that comes along
+    [fit]
+    data = "xi.csv"                      columns t_ms, xi, xi_err
+    [infer]                              optional: samples, warmup, chains, seed
+    samples = 1000
+    [infer.priors."noise.gamma_tilde"]   one table for each parameter
+    normal = ["0.2 /ms", "0.05 /ms"]     or uniform, lognormal, halfnormal; empty: as uncertain as in the lab file
+
+    The first run compiles, some ten seconds; a time evolution with two parameters takes a minute.
     """
     from darkstate.report.infer import infer as inferred
 

@@ -28,7 +28,16 @@ def sweep(
     ] = None,
     slurm: Annotated[bool, typer.Option("--slurm", help="Only print a batch script for SLURM.")] = False,
 ) -> None:
-    """Compute quantities over the axes of a study: table, map, data.
+    r"""Compute quantities over the axes of a study: table, map, data.
+
+    \b
+    lab = "krauter2011"                  a lab file beside the study file, or one that comes along
+    [sweep]
+    quantities = ["xi_inf", "xi_min"]
+    [sweep.axes."ensembles.optical_depth"]
+    linear = [5, 100, 96]                from, to, number of points; or log = [...], or values = [...]
+    [sweep.axes."drive.z"]
+    values = [1.5, 2, 2.5]
 
     Killed at any moment, it goes on with --resume where it was, and ends with the same bytes.
 

@@ -61,7 +61,7 @@ def load(path: str | Path, *, case: str | None = None, overrides: Sequence[str] 
     """Read a lab file.
 
     Args:
-        path: the file.
+        path: the file, or the name of a lab file that comes along, such as "krauter2011".
         case: which of its cases; None takes `default_case`, or the first one.
         overrides: changes as "section.key=value", such as "drive.rate=2 /ms".
 
@@ -76,7 +76,7 @@ def load(path: str | Path, *, case: str | None = None, overrides: Sequence[str] 
         >>> lab.experiment.ensembles.optical_depth, lab.experiment.drive.z
         (35.0, 2.0)
     """
-    document = Document(path)
+    document = Document(_found(path))
     changes = read_changes(document, overrides)
     return _lab(document, _chosen(document, case), changes)
 
@@ -95,7 +95,7 @@ def load_cases(path: str | Path, *, overrides: Sequence[str] = ()) -> dict[str, 
         >>> list(load_cases(shipped_labs()["krauter2011"]))
         ['a', 'b', 'c']
     """
-    document = Document(path)
+    document = Document(_found(path))
     changes = read_changes(document, overrides)
     if not document.cases:
         raise InputError([f"{document.name} has no cases; leave --case out"])
@@ -129,6 +129,12 @@ def shipped_labs() -> dict[str, Path]:
     here = Path(__file__).resolve()
     folders = (here.parents[1] / "labs", here.parents[3] / "labs")
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+
+
+def _found(path: str | Path) -> str | Path:
+    """The path, or that of the lab file of this name that comes along."""
+    shipped = shipped_labs().get(str(path))
+    return path if shipped is None or Path(path).exists() else shipped
 
 
 def _chosen(document: Document, case: str | None) -> str | None:

@@ -54,8 +54,8 @@ def refuse(problems: list[tuple[int, str]]) -> InputError:
     return InputError(lines)
 
 
-def read_text(path: str | Path) -> str:
-    """The text of a lab file.
+def read_text(path: str | Path, what: str = "lab") -> str:
+    """The text of a lab file, or of another `what` file.
 
     Raises:
         InputError: not there, not a file, larger than 1 MiB (nothing is read then), or not UTF-8.
@@ -64,15 +64,17 @@ def read_text(path: str | Path) -> str:
     try:
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
-            raise InputError([f"{name} is a folder, not a lab file{_beside(path / 'lab.toml')}"])
+            raise InputError([f"{name} is a folder, not a {what} file{_beside(path / f'{what}.toml', what)}"])
         if not stat.S_ISREG(found.st_mode):
-            raise InputError([f"{name} is not a regular file; give the path of a lab file (TOML)"])
+            raise InputError([f"{name} is not a regular file; give the path of a {what} file (TOML)"])
         if found.st_size > MAX_BYTES:
-            raise InputError([f"{name} has {found.st_size / 1e6:.1f} MB; a lab file has at most 1 MiB, check the path"])
+            raise InputError(
+                [f"{name} has {found.st_size / 1e6:.1f} MB; a {what} file has at most 1 MiB, check the path"]
+            )
         with open(path, "rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise InputError([f"{name} does not exist{_beside(path)}"]) from None
+        raise InputError([f"{name} does not exist{_beside(path, what)}"]) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "the name is not one a file can have"
         raise InputError([f"{name} cannot be read: {reason}; check the path and its permissions"]) from None
@@ -84,16 +86,15 @@ def read_text(path: str | Path) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _beside(path: Path) -> str:
-    """The lab file in the same folder whose name is nearest, as a hint."""
+def _beside(path: Path, what: str) -> str:
+    """The TOML file in the same folder whose name is nearest, as a hint."""
     try:
         names = [entry.name for entry in os.scandir(path.parent) if entry.name.endswith(".toml")]
     except (OSError, ValueError):
         names = []
     likely = nearest(path.name, names) or nearest(path.name + ".toml", names)
-    return (
-        f"; did you mean {one_line(str(path.with_name(likely)))}?" if likely else "; give the path of a lab file (TOML)"
-    )
+    likely = one_line(str(path.with_name(likely))) if likely else ""
+    return f"; did you mean {likely}?" if likely else f"; give the path of a {what} file (TOML)"
 
 
 def read_toml(text: str, name: str) -> dict[str, Any]:

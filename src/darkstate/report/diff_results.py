@@ -93,6 +93,12 @@ def _variable(name: str, a: xr.Dataset, b: xr.Dataset) -> tuple[Change | None, s
     if one.dtype.kind not in "biufc" or other.dtype.kind not in "biufc":
         same = _same(one.values, other.values)
         return (None if same else Change(name, both(_first_few, (one, other)))), remark
+    if all("outcome" in data and data["outcome"].dims == one.dims for data in (a, b)) and name != "outcome":
+        ok = (a["outcome"] == 0) & (b["outcome"] == 0)  # joined at their common labels, like the values
+        good = xr.align(ok, one, join="inner")[0].values
+        if not good.all():
+            one, other = one.where(good), other.where(good)
+            remark = "; ".join(filter(None, [remark, "points whose outcome is not ok in both are left out"]))
     known = any(f"{name}_err" in data for data in (a, b))
     return _numbers(name, one, other, errors if known else None), remark
 

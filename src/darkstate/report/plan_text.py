@@ -90,7 +90,9 @@ def shots_lines(s: Shots, cycle: float | None) -> list[str]:
         ("error", f"{s.xi_err:.4f} statistical, {s.xi_sys:.4f} systematic" + _budget(s)),
     ]
     if w.fixed[k]:
-        rows.append(("at best", f"{(1 - s.xi) / w.floor[k] ** 0.5:.1f} standard errors with any number of cycles"))
+        best = (1 - s.xi) / w.floor[k] ** 0.5
+        rows.append(("at best", f"{best:.1f} standard errors with any number of cycles: what calibration leaves open"))
+    rows.append(("not in it", "the errors of the lab file's numbers above: the record itself tells xi"))
     if cycle is not None:
         rows.append(("time", _time(s.total * cycle)))
     return [f"  {name:<12}  {text}" for name, text in rows]

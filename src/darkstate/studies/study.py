@@ -164,7 +164,7 @@ def read_study(path: str | Path, command: str, model: type[_T]) -> tuple[Study, 
             problems of the lab file.
     """
     name = one_line(str(path))
-    text = read_text(path)
+    text = read_text(path, "study")
     data, lines = read_toml(text, name), Lines(text)
     problems = [*_own_problems(data), *_table_problems(data, command, model)]
     if problems:
