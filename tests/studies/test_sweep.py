@@ -191,6 +191,25 @@ def test_points_that_cannot_be_get_a_code(tmp_path):
     text = 'lab = "huang2018"\n[sweep]\nquantities = ["xi"]\n[sweep.axes."mechanics.theta"]\nvalues = [0.2, 1.389]\n'
     data = xr.open_dataset(run(written(tmp_path, text, "hybrid"), tmp_path / "hybrid"))
     assert data.outcome.values.tolist() == [Outcome.unstable, Outcome.ok]
+    words = " ".join(str(SweepResult(tmp_path / "hybrid" / "result.nc")).split())
+    assert f"unstable 1 point: {Outcome.unstable.meaning}; cure: {Outcome.unstable.cure}" in words
+
+
+@pytest.mark.slow
+def test_time_steps_follow_rates_that_peak_inside_a_range(tmp_path):
+    # 171Yb: the fastest rate is 1.2 /s at -3 GHz, 0.4 /s in the middle of the axis, 193 /s at 1 GHz beside a
+    # resonance; from -1.8 to 0 GHz what follows are mostly no rates
+    text = 'lab = "ytterbium-cells"\n[set]\n"protocol.points" = 21\n[sweep]\nquantities = ["xi_min"]\n'
+    text += '[sweep.axes."laser.detuning"]\nlinear = ["-3 GHz", "8 GHz", 45]\n'
+    found = SweepResult(run(written(tmp_path, text), tmp_path / "out"))
+    detuning, outcome = found.dataset["laser.detuning"].values, found.dataset.outcome.values
+    peak = int(np.argmin(abs(detuning - 1e9)))
+    lab = ds.load(ds.shipped_labs()["ytterbium-cells"], overrides=["protocol.points=21"])
+    point = ds.with_values(lab.experiment, {"laser.detuning": detuning[peak]})
+    expected, alone = evaluator(point, ["xi_min"])(point)
+    assert outcome[peak] == int(alone) == Outcome.outside_validity  # atoms move through a wavelength; steps are fine
+    np.testing.assert_allclose(float(found.dataset.xi_min[peak]), float(expected["xi_min"]), rtol=1e-5)
+    assert (outcome[detuning >= 1.25e9] == Outcome.ok).all()
 
 
 def test_a_folder_is_gone_on_with_only_if_asked(whole, tmp_path):

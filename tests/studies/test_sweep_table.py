@@ -206,3 +206,19 @@ def test_all_problems_are_told_at_once(tmp_path):
     text = '[sweep.axes."drive.zz"]\nvalues = [2]\n[sweep.axes."drive.z"]\nvalues = [0.5, nan]\n'
     found = problems(tmp_path, HEAD + text)
     assert [line.split(":")[1] for line in found] == ["4", "7", "7"]
+
+
+def test_lines_between_the_ends_of_axes():
+    a, b = Column("a", "1", "a", "linear", (0.0, 49.0)), Column("b", "1", "b", "values", tuple(range(50, 100)))
+    both, c = Axis("both", 50, (a, b)), Axis("c", 3, (Column("c", "1", "c", "values", (5.0, 9.0, 7.0)),))
+    at = {"a": 49.0, "b": 99.0, "c": 5.0}
+    found = list(Grid((both,)).lines(at))
+    assert [p["a"] for p in found] == list(range(1, 49)) and all(p["b"] == p["a"] + 50 and p["c"] == 5 for p in found)
+    found = list(Grid((both, c)).lines(at))
+    assert len(found) <= 48 and found[-1] == at | {"c": 7.0} and at | {"c": 9.0} in found
+    one, two = (Column(key, "1", key, rule, (1.0, 100.0)) for key, rule in (("p", "linear"), ("q", "log")))
+    found = list(Sample((one, two), 8, seed=0).lines({"p": 100.0, "q": 1.0}))
+    assert len(found) == 48 and {p["p"] for p in found[24:]} == {100.0} and {p["q"] for p in found[:24]} == {1.0}
+    np.testing.assert_allclose([p["q"] for p in found[24:]], 100 ** (np.arange(1, 25) / 25), rtol=1e-12)
+    many = tuple(Column(f"p{n}", "1", "p", "linear", (0.0, 1.0)) for n in range(100))
+    assert len(list(Sample(many, 8, seed=0).lines({}))) == 100

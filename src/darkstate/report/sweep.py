@@ -7,6 +7,7 @@ best point, the other axes held there                  a sample: every quantity 
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,7 +127,8 @@ class SweepResult:
         rows = [("lab", lab), ("points", f"{size} over {', '.join(self.dims)}"), ("outcome", self.outcome_text)]
         for o, n in zip(Outcome, self.outcomes, strict=True):
             if n and o is not Outcome.ok:
-                rows.append((o.name, o.meaning))
+                said = f"{int(n)} {'point' if n == 1 else 'points'}: {o.meaning}; cure: {o.cure}"
+                rows += [("" if k else o.name, line) for k, line in enumerate(textwrap.wrap(said, 100))]
         for name in self.quantities:
             rows += self._rows(name)
         width = max(len(name) for name, _ in rows)
@@ -295,8 +297,6 @@ def _percent(share: float) -> str:
 
 
 def _wrapped(text: str) -> str:
-    import textwrap
-
     return "\n".join(textwrap.wrap(text, 60)[:3])
 
 

@@ -21,6 +21,9 @@ import numpy as np
 MOST_CORNERS = 512
 """Extreme points looked at to choose the time steps of a study."""
 
+MOST_BETWEEN = 48
+"""Points between the ends of the axes looked at as well; one per axis where there are more axes."""
+
 MOST_ENDS = 256
 """Places of a Sobol sequence kept to go on from; more than blocks computed at the same time."""
 
@@ -106,6 +109,13 @@ class Grid:
             pairs = zip(self.axes, choice, strict=True)
             yield {c.key: float(self.tables[c.key][row]) for axis, row in pairs for c in axis.columns}
 
+    def lines(self, through: Mapping[str, float]) -> Iterator[dict[str, float]]:
+        """Points between the ends of every axis, the others held at a point; `MOST_BETWEEN` of them."""
+        for axis in self.axes:
+            rows = (_shares(len(self.axes)) * (axis.size - 1)).round().astype(int)
+            for row in np.unique(rows):
+                yield {**through, **{c.key: float(self.tables[c.key][row]) for c in axis.columns}}
+
     def _rows(self, axis: Axis, middle: bool) -> list[int]:
         tables = [self.tables[column.key] for column in axis.columns]
         ends = {int(pick(table)) for table in tables for pick in (np.argmin, np.argmax)}
@@ -156,6 +166,18 @@ class Sample:
         """Points where parameters are at the ends of their ranges, `MOST_CORNERS` of them at most."""
         for choice in _some([[0, 1]] * len(self.columns)):
             yield {column.key: column.numbers[end] for column, end in zip(self.columns, choice, strict=True)}
+
+    def lines(self, through: Mapping[str, float]) -> Iterator[dict[str, float]]:
+        """Points between the ends of every range, the other parameters held at a point; `MOST_BETWEEN` of them."""
+        for column in self.columns:
+            for value in column.spread(_shares(len(self.columns))):
+                yield {**through, column.key: float(value)}
+
+
+def _shares(axes: int) -> np.ndarray:
+    """Even shares of a range without its ends."""
+    count = max(1, MOST_BETWEEN // axes)
+    return np.arange(1, count + 1) / (count + 1)
 
 
 def _some(rows: list[list[int]]) -> Iterator[tuple[int, ...]]:

@@ -2,21 +2,24 @@
 
 Points are computed in blocks of a fixed length that start at multiples of it, by one compiled program for the whole
 study; a chunk takes what it needs from its blocks, and cuts off the rest. The time steps are fixed by the corners of
-the axes. A point whose rates are no rates gets an outcome code like any other.
+the axes and by lines between them. A point whose rates are no rates gets an outcome code like any other.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from darkstate.backend import jax, jnp
-from darkstate.errors import ArgumentError
+from darkstate.errors import ArgumentError, Outcome
+from darkstate.experiments.grid import fastest_rate
+from darkstate.experiments.two_cells import worse_checks
 from darkstate.experiments.values import with_values
+from darkstate.solve.checks import decide
 from darkstate.studies.axes import Grid, Sample
 from darkstate.studies.quantities import QUANTITIES, Evaluator, evaluator, kind_of
 from darkstate.studies.task import Task
@@ -54,7 +57,8 @@ class Engine:
         fast = _is_fast(kind, task.quantities)
         self.block = min(FAST_BLOCK if fast else BLOCK, 1 << (task.points.size - 1).bit_length())
         together = min(FAST_TOGETHER if fast else TOGETHER, self.block)
-        extremes = list(_extremes(task, experiment)) if kind in ("two_level_ensembles", "cesium_cells") else []
+        stepped = kind in ("two_level_ensembles", "cesium_cells") and not fast
+        extremes = _extremes(task, experiment) if stepped else []
         self.alone = bool(alone)  # library factorisations of two programs at once can wait for each other for ever
         self.threads = 1 if alone else threads
         self.programs = [
@@ -141,12 +145,27 @@ def _program(
     return program
 
 
-def _extremes(task: Task, experiment: Any) -> Iterator[Any]:
-    """Experiments at the corners of the axes that are possible at all."""
-    for corner in task.points.corners():
-        try:
-            one = with_values(experiment, corner)
-            if not one.rate_problems():
-                yield one
-        except (ArgumentError, ArithmeticError):
-            continue
+def _extremes(task: Task, experiment: Any) -> list[Any]:
+    """Experiments whose rates the time steps must follow.
+
+    They are the corners of the axes, and what lies on lines along the axes through the fastest of them: rates may peak
+    inside a range, as at a resonance. There, points outside validity are left out: their numbers mean nothing, and
+    their rates, without bound at the resonance itself, would make every other point slow.
+    """
+    corners = [(at, one) for at in task.points.corners() if (one := _possible(experiment, at)) is not None]
+    if not corners:
+        return []
+    through = max(corners, key=lambda pair: fastest_rate(pair[1]) * float(pair[1].protocol.total))[0]
+    between = [one for at in task.points.lines(through) if (one := _possible(experiment, at)) is not None]
+    valid = [one for one in between if int(decide(worse_checks(one))) == Outcome.ok]
+    return [one for _, one in corners] + valid
+
+
+def _possible(experiment: Any, at: Mapping[str, float]) -> Any | None:
+    """The experiment at a point, or None where its rates are no rates."""
+    try:
+        with np.errstate(all="ignore"):
+            one = with_values(experiment, at)
+            return None if one.rate_problems() else one
+    except (ArgumentError, ArithmeticError):
+        return None
