@@ -6,6 +6,7 @@ SciPy and no code of this package.
 
 import csv
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from command import darkstate
 from darkstate.backend import jax, jnp
 from darkstate.errors import InputError
 from darkstate.report.optimise import optimise
+from darkstate.studies import search
 from darkstate.studies.constraints import KEPT, constrained
 from darkstate.studies.optimise import read_problem
 
@@ -46,6 +48,9 @@ quantity = "xi_inf"
 low = 1
 high = 4
 """
+
+START = 'lab = "muschik2011"\n[optimise]\nquantity = "xi_inf"\n'
+Z = '[optimise.over."drive.z"]\nlow = 1\nhigh = 4\n'
 
 
 @pytest.fixture
@@ -321,6 +326,26 @@ below = {bound}
 
 
 @pytest.mark.slow
+def test_a_limit_that_holds_the_only_setting_leaves_it_its_influence(study):
+    """Objective and limit are one figure, whose Lagrangian is flat; xi_inf rises with Z above 1.5 (001 Fig. 3)."""
+    text = START + 'sense = "maximise"\n' + Z.replace("low = 1", "low = 1.5").replace("high = 4", "high = 1.9")
+    found = optimise(study(text + "[optimise.limits.xi_inf]\nbelow = 0.66\n"))
+    assert found.values[0] == pytest.approx(0.66, abs=1e-6) and found.settled[0]
+    assert "xi_inf is held by its limit" in str(found) and "has no influence" not in str(found)
+
+
+def test_only_directions_along_a_limit_count_for_a_minimum(monkeypatch):
+    """Curvature -3 across x + y <= 1 and +1 along it: a saddle by itself, a minimum where the limit holds."""
+    curvature, normal = np.array([[-1.0, -2.0], [-2.0, -1.0]]), np.array([1.0, 1.0])
+    monkeypatch.setattr(search, "_derivatives", lambda *_: (np.zeros((1, 2)), curvature[None], normal[None, None]))
+    programs = SimpleNamespace(low=np.zeros(2), high=np.ones(2))
+    place, grid, one = np.full((1, 2), 0.5), np.zeros(1), np.ones(1)
+    steps, flat = search._settled(programs, place, grid, np.array([[2.0]]), one)
+    assert steps[0] == 0 and not flat.any()
+    assert np.isinf(search._settled(programs, place, grid, np.zeros((1, 1)), one)[0][0])
+
+
+@pytest.mark.slow
 def test_two_powers_that_share_a_total_against_a_dense_scan(study):
     """xi of two membranes over two powers whose sum, with the third one, is held by its limit; 401 points of the line.
 
@@ -380,6 +405,15 @@ def test_a_value_of_the_grid_without_a_steady_state(study, tmp_path):
     assert np.isnan(found.values[0]) and found.values[1] == pytest.approx(0.351572, abs=1e-6)
     assert "none" in str(found) and "(at mechanics.theta = 0.5)" in str(found)
     assert len(found.save(tmp_path)) == 6
+
+
+@pytest.mark.slow
+def test_an_optimum_outside_validity_has_no_verdict(study):
+    """d/N = 0.2 is beyond the 0.05 of solve/limits.py everywhere; `validity = false` lets it pass, not the verdict."""
+    numbers = '"ensembles.atoms" = 1000\n"ensembles.optical_depth" = "200 +- 1"\n[optimise]\nvalidity = false'
+    found = str(optimise(study(CELLS.replace("[optimise]", numbers))))
+    assert "smallest xi_inf" in found and "verdict" not in found
+    assert "the optimum itself is outside_validity, so that it says nothing about entanglement" in found
 
 
 # Uncertainties -----------------------------------------------------------------------------------------------------
@@ -446,9 +480,6 @@ scale = "log"
 
 
 # Bad input ---------------------------------------------------------------------------------------------------------
-
-START = 'lab = "muschik2011"\n[optimise]\nquantity = "xi_inf"\n'
-Z = '[optimise.over."drive.z"]\nlow = 1\nhigh = 4\n'
 
 
 @pytest.mark.parametrize(

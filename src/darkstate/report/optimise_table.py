@@ -29,7 +29,7 @@ def table(o: Optimum) -> str:
     rows = [("changed", text) for text in p.study.lab.overrides]
     if p.grid is None:
         rows += [(f"{_side(o)} {p.name}", _value(o, 0)), ("as it is", _start(o, 0))]
-        if p.quantity.entangled is not None:
+        if p.quantity.entangled is not None and o.found.answers.outcome[0] == Outcome.ok:
             rows.append(("verdict", _verdict(o)))
     rows += [("summed power", " + ".join(p.powers))] if any(m.name == "total_power" for m in p.limits) else []
     body = _settings(o) if p.grid is None else _path(o)
@@ -109,6 +109,8 @@ def _path(o: Optimum) -> list[str]:
         good = int(o.found.start.outcome[g]) <= Outcome.outside_validity
         start = quantity_text(o, float(o.found.start.value[g])) if good else Outcome(int(o.found.start.outcome[g])).name
         marks = ["at a bound"] * bool(np.any(o.found.held[g])) + ["not settled"] * bool(not o.settled[g])
+        code = Outcome(int(o.found.answers.outcome[g]))
+        marks += [code.name] * (code is not Outcome.ok and bool(np.isfinite(o.values[g])))
         best = quantity_text(o, float(o.values[g])) if np.isfinite(o.values[g]) else "none"
         settings = [setting_text(o, n, x) for n, x in enumerate(o.places[g])]
         rows.append((format_si(float(value), p.grid.spec.unit), start, best, *settings, ", ".join(marks)))
@@ -139,7 +141,9 @@ def _checks(o: Optimum, g: int) -> list[str]:
     f, p = o.found, o.problem
     if not np.isfinite(o.values[g]):
         return ["no point of the range that was looked at has a good outcome"]
-    texts = []
+    texts, code = [], Outcome(int(f.answers.outcome[g]))
+    if code is not Outcome.ok:
+        texts.append(f"the optimum itself is {code.name}, so that it says nothing about entanglement: {code.meaning}")
     for n, v in enumerate(p.variables):
         if f.held[g, n]:
             side, bound, end = ("upper", v.high, 1) if f.held[g, n] > 0 else ("lower", v.low, 0)

@@ -139,9 +139,12 @@ def _refuse_none(programs: Programs, x: np.ndarray, answers: Answer) -> None:
 def _settled(
     programs: Programs, x: np.ndarray, values: np.ndarray, multipliers: np.ndarray, sizes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The Newton step that is left [g], in widths of the box, and the variables of flat directions [g n]."""
+    """The Newton step that is left [g], in widths of the box, and the variables of flat directions [g n].
+
+    A limit with a multiplier fixes the direction across it, so that slope and curvature count along it alone.
+    """
     u = (x - programs.low) / (programs.high - programs.low)
-    slopes, curvatures = _derivatives(programs, u, values, multipliers)
+    slopes, curvatures, normals = _derivatives(programs, u, values, multipliers)
     steps, flat = np.full(len(x), np.nan), np.zeros(x.shape, bool)
     for g in range(len(x)):
         held = ((u[g] <= 1e-9) & (slopes[g] > 0)) | ((u[g] >= 1 - 1e-9) & (slopes[g] < 0))
@@ -149,7 +152,9 @@ def _settled(
         matrix, slope = curvatures[g][np.ix_(free, free)], slopes[g][free]
         if not (np.isfinite(matrix).all() and np.isfinite(slope).all()):
             continue
-        lengths, axes = np.linalg.eigh(matrix)
+        along_limits = _beside(normals[g][multipliers[g] > FLAT * sizes[g]][:, free])
+        lengths, axes = np.linalg.eigh(along_limits.T @ matrix @ along_limits)
+        axes = along_limits @ axes
         level = abs(lengths) <= FLAT * sizes[g]
         along = axes.T @ slope
         pulled = level & (abs(along) > FLAT * sizes[g])  # no curvature, and yet a slope: not at a minimum
@@ -159,10 +164,20 @@ def _settled(
     return steps, flat
 
 
+def _beside(normals: np.ndarray) -> np.ndarray:
+    """Orthonormal directions [n m] that leave every limit that holds as it is, from the limits' gradients [c n]."""
+    sizes = np.linalg.norm(normals, axis=1, keepdims=True)
+    _, lengths, axes = np.linalg.svd(normals / np.where(sizes > 0, sizes, 1.0))
+    return axes[int(np.sum(lengths > 1e-6)) :].T
+
+
 def _derivatives(
     programs: Programs, u: np.ndarray, values: np.ndarray, multipliers: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient [g n] and curvature [g n n] of the Lagrangian, in widths of the box; the curvature by differences."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Gradient [g n] and curvature [g n n] of the Lagrangian, and the gradients of the limits [g c n].
+
+    All in widths of the box; the curvature by differences.
+    """
     p, n, width = programs.problem, u.shape[1], programs.high - programs.low
     there = np.minimum(u[:, None] + STEP * np.eye(n), 1.0)
     back = np.maximum(u[:, None] - STEP * np.eye(n), 0.0)
@@ -176,7 +191,8 @@ def _derivatives(
     slopes = np.einsum("gs,gbsn->gbn", weights, stacked)
     apart = np.diagonal(there - back, axis1=1, axis2=2)
     curvature = (slopes[:, 1 : n + 1] - slopes[:, n + 1 :]) / apart[..., None]
-    return slopes[:, 0], (curvature + curvature.transpose(0, 2, 1)) / 2
+    normals = stacked[:, 0, 1 : 1 + len(p.limits)]
+    return slopes[:, 0], (curvature + curvature.transpose(0, 2, 1)) / 2, normals
 
 
 def _along_the_edge(programs: Programs, x: np.ndarray, grid: float) -> np.ndarray:
