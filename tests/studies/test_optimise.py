@@ -288,6 +288,28 @@ def test_limits_that_cannot_be_kept_leave_an_excess():
     assert float(found.x[0]) == 1.0 and float(found.excess[0]) > KEPT
 
 
+@pytest.mark.parametrize("unit", [1.0, 3e-3, 1e-6])
+def test_a_limit_counts_alike_in_any_unit(unit):
+    """x -> 1 with unit (x - 1/2) <= 0: the optimum is 1/2, its multiplier 1/unit."""
+    found = constrained(lambda x: (-x[0], jnp.stack([unit * (x[0] - 0.5)])), [0.0], [1.0])
+    assert float(found.x[0]) == pytest.approx(0.5, abs=1e-9)
+    assert float(found.multipliers[0]) == pytest.approx(1 / unit, rel=1e-6)
+
+
+def test_a_point_that_breaks_a_limit_is_led_to_one_that_keeps_it():
+    """|x|^2 >= 1/4 and x + y <= 0.55 leave a corner at each axis, and (0.4, 0.4) in none."""
+
+    def many(rows):
+        outside = np.stack([0.25 - np.sum(rows**2, axis=1), rows.sum(axis=1) - 0.55], axis=1)
+        return search.Answer(rows[:, 0], np.zeros(len(rows)), outside, np.zeros(len(rows), int))
+
+    programs = SimpleNamespace(low=np.zeros(2), high=np.ones(2), rows=lambda x, _: x, many=many)
+    programs.merit, programs.excess = (lambda found: found.value), (lambda figures: figures)
+    x, steps = np.array([[0.4, 0.4]]), np.zeros(1)
+    search._repair(programs, x, np.zeros(1), steps)
+    assert many(x).figures.max() <= KEPT and np.isnan(steps[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("bound", "active"), [(0.66, True), (0.9, False)])
 def test_limit_on_a_quantity_against_a_dense_scan(study, bound, active):

@@ -173,7 +173,7 @@ def _limit(o: Optimum, g: int, c: int, name: str) -> list[str]:
     figure, bound = (format_si(float(v), unit) for v in (f.answers.figures[g, c], limit.bound))  # type: ignore[arg-type]
     word = "at most" if limit.sense > 0 else "at least"
     if excess > KEPT:
-        return [f"{name} = {figure} breaks its limit, {word} {bound}: no point of the range keeps it"]
+        return [f"{name} = {figure} breaks its limit, {word} {bound}: no point was found that keeps it"]
     if excess > -KEPT:
         change = -o.problem.sign * f.multipliers[g, c] / 100
         gain = f"1 % more room changes {o.problem.name} by {change:.2g}"

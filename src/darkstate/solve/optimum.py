@@ -140,7 +140,7 @@ def _box(function: Callable[[Any], Any], low: Any, high: Any, starts: int, scan:
     def inside(u: Any) -> Any:
         return explicit(fixed_low + u * width, *fixed)
 
-    first = _apart(jax.vmap(inside)(_even(scan, low.size)), _even(scan, low.size), starts)
+    first = _apart(jax.vmap(inside)(even(scan, low.size)), even(scan, low.size), starts)
     ends = jax.vmap(lambda u: _descend(inside, u))(first)
     best = jax.tree.map(lambda leaf: leaf[jnp.argmin(ends.f)], ends)
 
@@ -184,7 +184,7 @@ def _inverse(g: Any, h: Any, free: Any) -> tuple[Any, Any]:
     return jnp.where(pairs, jnp.where(minimum, inverse, jnp.nan), 0.0), minimum
 
 
-def _even(scan: int, n: int) -> Any:
+def even(scan: int, n: int) -> Any:
     """Points [scan, n] that fill the unit cube evenly, the centre first.
 
     Formula: u_k = frac(1/2 + k (a, a^2, ..., a^n)), 1/a the positive root of z^(n+1) = z + 1 (additive recurrence).

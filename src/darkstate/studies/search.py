@@ -84,9 +84,7 @@ def find(problem: Problem, *, progress: Callable[[float], None] | None = None) -
     x, multipliers = (np.array(a) for a in programs.best(values, sizes))
     tell(0.7)
     steps, flat = _settled(programs, x, values, multipliers, sizes)
-    for g in np.flatnonzero(~(steps <= SETTLED)):
-        if _kept(programs, x[g], values[g]):
-            x[g] = _along_the_edge(programs, x[g], values[g])
+    _repair(programs, x, values, steps)
     rows = np.concatenate([programs.rows(x[g : g + 1], values[g]) for g in range(len(values))])
     answers = programs.many(rows)
     _refuse_none(programs, x, answers)
@@ -111,10 +109,26 @@ def find(problem: Problem, *, progress: Callable[[float], None] | None = None) -
     )
 
 
-def _kept(programs: Programs, x: np.ndarray, grid: float) -> bool:
-    """Whether a point is a good one: outcome and limits."""
-    found = programs.many(programs.rows(x[None], grid))
-    return bool(np.isfinite(programs.merit(found)[0]) and np.all(programs.excess(found.figures)[0] <= KEPT))
+def _repair(programs: Programs, x: np.ndarray, values: np.ndarray, steps: np.ndarray) -> None:
+    """Search on directly, where the slopes did not lead to a minimum or to a point that keeps the limits; in place."""
+    rows = np.concatenate([programs.rows(x[g : g + 1], values[g]) for g in range(len(values))])
+    broken = np.any(np.asarray(programs.excess(programs.many(rows).figures)) > KEPT, axis=1)
+    for g in np.flatnonzero(np.isfinite(x).all(axis=1) & (broken | ~(steps <= SETTLED))):
+        if broken[g]:
+            x[g], steps[g] = _directly(programs, x[g], values[g], _broken), np.nan
+        x[g] = _directly(programs, x[g], values[g], _worse)
+
+
+def _broken(programs: Programs, found: Answer) -> np.ndarray:
+    """How far points with a good outcome are from keeping the limits; inf for the others."""
+    excess = np.max(np.maximum(np.asarray(programs.excess(found.figures)), 0.0), axis=1)
+    return np.where(np.isfinite(np.asarray(programs.merit(found))), excess, np.inf)
+
+
+def _worse(programs: Programs, found: Answer) -> np.ndarray:
+    """What is minimised, at points with a good outcome that keep the limits; inf for the others."""
+    kept = np.all(np.asarray(programs.excess(found.figures)) <= KEPT, axis=1)
+    return np.where(kept, np.nan_to_num(np.asarray(programs.merit(found)), nan=np.inf), np.inf)
 
 
 def _refuse_none(programs: Programs, x: np.ndarray, answers: Answer) -> None:
@@ -131,8 +145,8 @@ def _refuse_none(programs: Programs, x: np.ndarray, answers: Answer) -> None:
         g = int(np.argmin(np.where(finite, np.max(excess, axis=1), np.inf)))
         c = int(np.argmax(excess[g]))
         limit, word = p.limits[c], "below" if p.limits[c].sense > 0 else "above"
-        nearest = f"the nearest has {answers.figures[g][c]:.6g}"
-        text = f"no point of the range has {limit.name} {word} {limit.bound:g}: {nearest}; widen the range or the limit"
+        nearest = f"the nearest that was found has {answers.figures[g][c]:.6g}; raise starts, or widen range or limit"
+        text = f"no point was found that has {limit.name} {word} {limit.bound:g}: {nearest}"
         raise p.study.refuse([(("optimise", "limits", limit.name), text)])
 
 
@@ -195,8 +209,10 @@ def _derivatives(
     return slopes[:, 0], (curvature + curvature.transpose(0, 2, 1)) / 2, normals
 
 
-def _along_the_edge(programs: Programs, x: np.ndarray, grid: float) -> np.ndarray:
-    """The best good point [n] by a direct search from a good one, where slopes end at an edge.
+def _directly(
+    programs: Programs, x: np.ndarray, grid: float, rank: Callable[[Programs, Answer], np.ndarray]
+) -> np.ndarray:
+    """The point [n] of lowest rank by a direct search from a given one, where slopes end at an edge.
 
     Points in even directions at one distance; the distance grows with success and shrinks without.
     """
@@ -207,13 +223,11 @@ def _along_the_edge(programs: Programs, x: np.ndarray, grid: float) -> np.ndarra
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         reach = radius * draws.uniform(0.2, 1.0, size=(ROWS - 1, 1))
         tried = np.clip(np.concatenate([u[None], u + reach * directions]), 0.0, 1.0)
-        found = programs.many(programs.rows(programs.low + tried * width, grid))
-        kept = np.all(programs.excess(found.figures) <= KEPT, axis=1)
-        merits = np.where(kept, np.nan_to_num(programs.merit(found), nan=np.inf), np.inf)
-        k = int(np.argmin(merits))
-        radius = min(2 * radius, 0.25) if merits[k] < best and k > 0 else radius / 2
-        if merits[k] < best:
-            u, best = tried[k], float(merits[k])
+        ranks = rank(programs, programs.many(programs.rows(programs.low + tried * width, grid)))
+        k = int(np.argmin(ranks))
+        radius = min(2 * radius, 0.25) if ranks[k] < best and k > 0 else radius / 2
+        if ranks[k] < best:
+            u, best = tried[k], float(ranks[k])
         if radius < 1e-9:
             break
     return programs.low + u * width
