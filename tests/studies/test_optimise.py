@@ -17,10 +17,12 @@ import darkstate as ds
 from command import darkstate
 from darkstate.backend import jax, jnp
 from darkstate.errors import InputError
+from darkstate.experiments.two_cells import second_cell
 from darkstate.report.optimise import optimise
 from darkstate.studies import search
 from darkstate.studies.constraints import KEPT, constrained
 from darkstate.studies.optimise import read_problem
+from darkstate.studies.sensitivity import Halved, Sensitivities, halved
 
 HUANG = """
 lab = "huang2018"
@@ -196,6 +198,54 @@ def closed_general(x, *, coupling, gamma, gt, heat, eps):
     v_m = (g_m / 2 + heat + through * drive * both) / y_m
     g = math.sqrt(g_m / ((1 - eps) * g_s)) * math.cos(t_m - math.pi / 4) / math.cos(t_s - math.pi / 4)
     return 2 * (v_s + g**2 * v_m + g * both) / (1 + g**2)
+
+
+def test_a_second_cell_keeps_its_fractions_when_one_is_halved():
+    """Fractions of all atoms: 0.5 down is shared, so that 0.4 up may become 0.5 at most; half-way is 0.45.
+
+    Halved in cell I, 0.5 up becomes 0.75 and 0.5 down 0.25, also where cell II has a fraction down of its own.
+    """
+    cells = ds.load(ds.shipped_labs()["krauter2011"]).experiment
+    shared = ds.with_values(cells, {"ensembles.initial_up": 0.5, "ensembles.initial_down": 0.5})
+    first = ds.with_values(shared, {"second.ensembles.initial_up": 0.4})
+    cuts = {cut.key: cut for cut in halved(first)}
+    assert cuts["second.ensembles.initial_up"].changes == pytest.approx({"second.ensembles.initial_up": 0.45})
+    second = ds.with_values(shared, {"second.ensembles.initial_down": 0.4})
+    changes = {"ensembles.initial_up": 0.75, "ensembles.initial_down": 0.25, "second.ensembles.initial_down": 0.2}
+    assert {cut.key: cut for cut in halved(second)}["ensembles.initial_up"].changes == pytest.approx(changes)
+    for experiment in (first, second):
+        for cut in halved(experiment):
+            changed = ds.with_values(experiment, cut.changes)
+            assert not changed.problems() and not second_cell(changed).problems(), cut.key
+
+
+def test_monitored_cells_keep_what_their_decay_includes():
+    """Gamma-tilde = 193 /s includes, by 002: cooling mu^2 Gamma and heating nu^2 Gamma, 2 Gamma_out to h, and 2/T2.
+
+    mu, nu = 1.45, 1.05 at Z = 2.5 and Gamma = 2 /s: 4.205 + 2.205 + 2 x 26.384 = 59.178 /s, above 2/40 ms = 50 /s.
+    """
+    cells = ds.load(ds.shipped_labs()["muschik2013-monitored"]).experiment
+    cuts = {cut.key: cut for cut in halved(cells)}
+    assert cuts["noise.gamma_tilde"].half == pytest.approx((193 + 59.1779404) / 2, rel=1e-9)
+    assert not {"noise.t2_dark", "drive.loss_rate"} & set(cuts)
+    dark = halved(ds.with_values(cells, {"noise.t2_dark": 0.02}))  # 2/20 ms = 100 /s
+    assert {cut.key: cut.half for cut in dark}["noise.gamma_tilde"] == pytest.approx((193 + 100) / 2)
+
+
+def test_a_lossy_window_is_an_imperfection():
+    cells = ds.load(ds.shipped_labs()["krauter2011-lab"], overrides=["laser.window_transmission=0.9"]).experiment
+    assert {cut.key: cut.half for cut in halved(cells)}["laser.window_transmission"] == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize(("value", "elasticity", "gain"), [(2.0, 1.5, -0.5), (-2.0, -1.5, -0.5), (0.0, np.nan, np.nan)])
+def test_sensitivities_of_a_quantity_that_is_not_positive(value, elasticity, gain):
+    """(p/q) dq/dp with p = 3, dq/dp = 1, and a value one lower than q, relative to |q|; warnings are errors here."""
+    cut = Halved("drive.z", 3.0, 2.0, {"drive.z": 2.0})
+    sens = Sensitivities(
+        ("drive.z",), np.array([3.0]), np.array([1.0]), value, (cut,), np.array([value - 1]), np.array([0])
+    )
+    assert sens.elasticities == pytest.approx([elasticity], nan_ok=True)
+    assert sens.gains == pytest.approx([gain], nan_ok=True)
 
 
 # Two cells ---------------------------------------------------------------------------------------------------------

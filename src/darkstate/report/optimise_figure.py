@@ -123,7 +123,7 @@ def draw_limits(o: Optimum, ax: Any) -> None:
     sizes = abs(np.nan_to_num(s.elasticities))
     order = [k for k in np.argsort(-sizes) if sizes[k] > 1e-4][:BARS]
     places = np.arange(len(order))[::-1]
-    worse = o.problem.sign * s.elasticities[order] > 0
+    worse = o.problem.sign * np.sign(s.value) * s.elasticities[order] > 0
     colours = np.where(worse, COLOURS[1], COLOURS[2])
     ax.barh(places, s.elasticities[order], color=list(colours), height=0.6)
     ax.set_yticks(places, [s.keys[k] for k in order])

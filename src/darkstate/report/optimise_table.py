@@ -197,7 +197,8 @@ def _limits(o: Optimum) -> list[str]:
         (s.keys[k], format_si(float(s.values[k]), p.spec(s.keys[k]).unit), f"{s.elasticities[k]:+.4f}") for k in order
     ]
     if len(rows) == 1:
-        rows.append(("nothing: no parameter changes it to first order", "", ""))
+        none = "nothing: no parameter changes it to first order"
+        rows.append((none if s.value else f"{p.name} = 0 has no logarithm; sensitivities.csv has the slopes", "", ""))
     zeros = [
         f"{s.keys[k]} ({s.slopes[k]:+.3g} per {_unit(p.spec(s.keys[k]).unit)})"
         for k in np.flatnonzero((s.values == 0) & (abs(s.slopes) > SMALL * abs(s.value)))
@@ -216,7 +217,10 @@ def _halved(o: Optimum) -> list[str]:
     for k in [k for k in order if not abs(s.gains[k]) < SMALL][:SHOWN]:
         h, unit = s.halved[k], p.spec(s.halved[k].key).unit
         said = (quantity_text(o, float(s.halves[k])), f"{100 * s.gains[k]:+.1f} %")
-        said = said if np.isfinite(s.gains[k]) else ("-", Outcome(int(s.outcomes[k])).name)
+        if s.outcomes[k] != Outcome.ok:
+            said = ("-", Outcome(int(s.outcomes[k])).name)
+        elif not s.value:
+            said = (said[0], f"{s.halves[k]:+.3g}")
         rows.append((h.key, format_si(h.value, unit), format_si(h.half, unit), *said))
     if len(rows) == 1:
         return [f"  no imperfection of this lab file changes {p.name}"]

@@ -1,6 +1,6 @@
 """sensitivity: what limits a quantity: its exact slopes in every parameter, and what half of each imperfection gives.
 
-    d ln q/d ln p = (p/q) dq/dp;      halved: p -> (p + p_ideal)/2, everything else kept
+    d ln |q|/d ln p = (p/q) dq/dp;      halved: p -> (p + p_ideal)/2, everything else kept
 
 An imperfection is what better hardware would remove: a loss, a relaxation, noise, a mismatch. Its ideal value is 0, for
 a transmission or an efficiency 1, for a decay time infinity (halved: twice the time). What cannot be removed alone
@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from darkstate.experiments import CATALOGUE, layout
-from darkstate.experiments.two_cells import second_cell
+from darkstate.experiments.cesium_cells import CesiumCells
+from darkstate.experiments.two_cells import Timing, second_cell
 from darkstate.experiments.values import value_at, with_values
 
 _CELLS: dict[str, float] = {
@@ -36,6 +37,7 @@ _CELLS: dict[str, float] = {
     "pump.dephasing": 0.0,
     "laser.gamma_d_add": 0.0,
     "laser.excess_loss": 0.0,
+    "laser.window_transmission": 1.0,
     "field.larmor_mismatch": 0.0,
     "cells.transmission": 1.0,
 }
@@ -57,8 +59,6 @@ IDEAL: dict[str, dict[str, float]] = {
     },
     "monitored_cells": {
         "noise.gamma_tilde": 0.0,
-        "noise.t2_dark": inf,
-        "drive.loss_rate": 0.0,
         "bath.variance": 1.0,
         "detection.efficiency": 1.0,
         "detection.electronic_noise": 0.0,
@@ -135,7 +135,7 @@ def halved(experiment: Any) -> list[Halved]:
         cell = second_cell(experiment) if own != key else experiment
         value, ideal = float(value_at(experiment, key)), IDEAL[kind][own]
         included = _INCLUDED.get((kind, own))
-        least = ideal if included is None else included(cell)
+        least = _room(experiment, key, ideal) if included is None else included(cell)
         half = 2 * value if ideal == inf else (value + least) / 2
         if half != value and (ideal == inf or abs(half - ideal) <= abs(value - ideal)):
             found.append(Halved(key, value, half, {key: half, **_with_it(experiment, key, half)}))
@@ -148,11 +148,27 @@ def _included(cell: Any) -> float:
     return max(float(total.cooling + total.heating + total.up_to_h + total.down_to_h), 2 / cell.noise.t2_dark)
 
 
+def _included_monitored(e: Any) -> float:
+    """The same for cells whose light is measured, which have the lamps and the dark of `cesium_cells`."""
+    timing = Timing(duration=e.protocol.duration)
+    return _included(CesiumCells(e.ensembles, e.drive, e.noise, protocol=timing))
+
+
 _INCLUDED: dict[tuple[str, str], Callable[[Any], float]] = {
     ("cesium_cells", "noise.gamma_tilde"): _included,
+    ("monitored_cells", "noise.gamma_tilde"): _included_monitored,
     ("spin_mechanics", "mechanics.decoherence"): lambda e: e.mechanics.linewidth / 2,
 }
 """What of an imperfection cannot be removed alone."""
+
+
+def _room(experiment: Any, key: str, ideal: float) -> float:
+    """The ideal value; `initial_up` of ensemble II is at most what an `initial_down` that both share leaves it."""
+    section, _, name = key.rpartition(".")
+    if name != "initial_up" or not key.startswith("second.") or f"{section}.initial_down" in float_keys(experiment):
+        return ideal
+    shared = getattr(getattr(experiment, section.removeprefix("second.")), "initial_down", None)
+    return ideal if shared is None else ideal - float(shared)
 
 
 def at_fixed_rates(experiment: Any, keys: tuple[str, ...], slopes: np.ndarray) -> np.ndarray:
@@ -180,8 +196,11 @@ _DECOHERENCE: dict[str, Callable[[Any], dict[str, float]]] = {
 def _with_it(experiment: Any, key: str, half: float) -> dict[str, float]:
     """What else changes: a cooperativity so that its rate stays, and the other initial fraction."""
     section, _, name = key.rpartition(".")
-    if name == "initial_up" and f"{section}.initial_down" in float_keys(experiment):
-        return {f"{section}.initial_down": float(value_at(experiment, f"{section}.initial_down")) / 2}
+    if name == "initial_up":
+        own, present = [f"{section}.initial_down"], float_keys(experiment)
+        if f"second.{key}" not in present:  # ensemble II has the same fraction up, if not down
+            own.append(f"second.{section}.initial_down")
+        return {other: float(value_at(experiment, other)) / 2 for other in own if other in present}
     if section not in ("spin", "mechanics") or getattr(experiment, section).cooperativity is None:
         return {}
     now = getattr(experiment, section)
@@ -209,11 +228,12 @@ class Sensitivities:
 
     @property
     def elasticities(self) -> np.ndarray:
-        """d ln q/d ln p [k]; nan for parameters that are 0, which have no logarithm."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.values == 0, np.nan, self.slopes * self.values / abs(self.value))
+        """(p/q) dq/dp = d ln |q|/d ln p [k]; nan for parameters that are 0, and for q = 0, which have no logarithm."""
+        known = (self.values != 0) & (self.value != 0)
+        return np.where(known, self.slopes * self.values / (self.value or 1.0), np.nan)
 
     @property
     def gains(self) -> np.ndarray:
-        """Relative change of q by each halved imperfection [i]; nan where the outcome is bad."""
-        return np.where(self.outcomes == 0, self.halves / self.value - 1, np.nan)
+        """Change of q by each halved imperfection, relative to |q| [i]; nan where the outcome is bad, and for q = 0."""
+        known = (self.outcomes == 0) & (self.value != 0)
+        return np.where(known, (self.halves - self.value) / (abs(self.value) or 1.0), np.nan)
