@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from darkstate import provenance
-from darkstate.errors import Outcome
+from darkstate.errors import ArgumentError, Outcome
 from darkstate.report.optimise_figure import draw, draw_limits, draw_path, draw_slice
 from darkstate.report.optimise_table import table
 from darkstate.report.style import save_figure
 from darkstate.storage import write_atomic, write_netcdf
-from darkstate.studies.labtext import with_values_in_place
+from darkstate.studies.best_lab import best_lab
 from darkstate.studies.optimise import Problem, read_problem
 from darkstate.studies.search import SETTLED, Found, find
 
@@ -115,24 +115,36 @@ class Optimum:
         """Labelled dataset: optimum, settings, sensitivities; units and provenance in its attributes."""
         return _dataset(self)
 
+    @property
+    def changes(self) -> dict[str, float]:
+        """The best settings and, with a grid, its value they belong to, by key [SI]."""
+        grid = self.problem.grid
+        own = {} if grid is None else {grid.key: float(self.problem.grid_values[self.nearest])}
+        return self.settings | own
+
     def lab_text(self) -> str:
-        """The lab file with the best settings put in place, as its default case."""
-        p, g = self.problem, self.nearest
-        new, grid = dict(self.settings), p.grid
-        if grid is not None:
-            new[grid.key] = float(p.grid_values[g])
-        errors = {key: e for key, e in p.study.lab.uncertainties.items() if key in new}
-        title = f"{'smallest' if p.sign > 0 else 'largest'} {p.name} = {self.values[g]:.6g} by study {p.study.name}"
-        return with_values_in_place(p.study.lab, new, case="optimum", title=title[:200], errors=errors)
+        """The lab file with the best settings put in place.
+
+        Raises:
+            ArgumentError: a value stands where it cannot be replaced line by line, such as inside braces.
+        """
+        p = self.problem
+        units = {key: p.spec(key).unit for key in self.changes}
+        return best_lab(p.study.lab, self.changes, units, note=f"optimum of {p.name} by study {p.study.name}")
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write optimum.nc, .png, .pdf, .csv and .toml, and sensitivities.csv; returns their paths."""
+        """Write optimum.nc, .png, .pdf, .csv and sensitivities.csv, and optimum.toml if it can be; their paths."""
         folder = Path(folder)
         written = [write_netcdf(folder / "optimum.nc", self.to_dataset())]
         written += save_figure(draw(self), folder / "optimum", ("png", "pdf"))
         written.append(write_atomic(folder / "optimum.csv", _csv(self)))
         written.append(write_atomic(folder / "sensitivities.csv", _sensitivities_csv(self)))
-        return [*written, write_atomic(folder / "optimum.toml", self.lab_text())]
+        try:
+            text = self.lab_text()
+        except ArgumentError:  # the table says why, and what to do instead
+            (folder / "optimum.toml").unlink(missing_ok=True)  # of an earlier run
+            return written
+        return [*written, write_atomic(folder / "optimum.toml", text)]
 
 
 def optimise(study: str | Path, *, progress: Callable[[float], None] | None = None) -> Optimum:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from darkstate.errors import Outcome
+from darkstate.errors import ArgumentError, Outcome
 from darkstate.report.text import headline
+from darkstate.studies.best_lab import written
 from darkstate.studies.constraints import KEPT
 from darkstate.units import format_si
 from darkstate.witness.value import WitnessValue
@@ -33,7 +35,7 @@ def table(o: Optimum) -> str:
             rows.append(("verdict", _verdict(o)))
     rows += [("summed power", " + ".join(p.powers))] if any(m.name == "total_power" for m in p.limits) else []
     body = _settings(o) if p.grid is None else _path(o)
-    notes = [("check", text) for text in checks(o)]
+    notes = [("check", text) for text in checks(o)] + [("lab file", text) for text in _unwritten(o)]
     width = max(len(name) for name, _ in [*rows, *notes, ("", "")])
     lines = [headline(p.study.lab) + (f"; {p.study.title}" if p.study.title else "")]
     lines += [f"  {name:<{width}}  {text}" for name, text in rows]
@@ -164,6 +166,20 @@ def _checks(o: Optimum, g: int) -> list[str]:
     if o.missed[g]:
         texts.append("the settings of the lab file are better than what was found: raise starts")
     return texts
+
+
+def _unwritten(o: Optimum) -> list[str]:
+    """Why there is no lab file with the optimum in it, and what to do instead; nothing if there is one."""
+    try:
+        o.lab_text()
+    except ArgumentError as error:
+        p = o.problem
+        case = [f"--case {p.study.lab.case}"] if p.study.lab.case else []
+        new = [f"{key}={written(value, p.spec(key).unit)}" for key, value in o.changes.items()]
+        old = [text for text in p.study.lab.overrides if text.partition("=")[0].strip() not in o.changes]
+        sets = [f"--set {quote(text)}" for text in [*old, *new]]
+        return [f"no optimum.toml is written: {error} Use the lab file with {' '.join([*case, *sets])}"]
+    return []
 
 
 def _limit(o: Optimum, g: int, c: int, name: str) -> list[str]:
