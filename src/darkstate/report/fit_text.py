@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 STRONG = 0.95
 """Correlation above which two parameters are hardly told apart, which is said."""
 
+NOTICEABLE = 0.3
+"""Correlation above which a prediction from independent errors is noticeably wrong, which is said."""
+
 UNLIKELY = 0.01
 """Chance of chi^2 below which data and equations are said to disagree."""
 
@@ -78,8 +81,10 @@ def _estimate(e: Estimate) -> str:
 
 def _correlations(fit: Fit) -> list[tuple[str, str]]:
     """The correlations, largest first; all of them for up to three parameters."""
-    names, matrix = [e.free.name for e in fit.minimum.estimates], fit.minimum.correlation
-    pairs = [(matrix[i, k], names[i], names[k]) for i in range(len(names)) for k in range(i)]
+    estimates, matrix = fit.minimum.estimates, fit.minimum.correlation
+    names = [e.free.name for e in estimates]
+    inside = [i for i, e in enumerate(estimates) if not e.limit]  # on a limit there is no curvature to correlate
+    pairs = [(matrix[i, k], names[i], names[k]) for i in inside for k in inside if k < i]
     pairs = sorted((p for p in pairs if isfinite(p[0])), key=lambda p: -abs(p[0]))[:3]
     return [("correlation", f"{value:+.3f} of {b} and {a}") for value, a, b in pairs]
 
@@ -128,6 +133,11 @@ def _warnings(fit: Fit) -> list[str]:
         if e.limit:
             found.append(f"{e.free.name} stands on a limit, where its errors say little: move the limit or fix it")
     names, matrix = [e.free.name for e in m.estimates], m.correlation
+    largest = np.max(np.abs(np.tril(matrix, -1)), initial=0.0)
+    if largest > NOTICEABLE:
+        found.append(
+            "fitted.toml holds no correlations: what is predicted from it has another error than [fit.predict]"
+        )
     for i in range(len(names)):
         for k in range(i):
             if abs(matrix[i, k]) > STRONG:

@@ -146,6 +146,12 @@ def _checks(o: Optimum, g: int) -> list[str]:
     texts, code = [], Outcome(int(f.answers.outcome[g]))
     if code is not Outcome.ok:
         texts.append(f"the optimum itself is {code.name}, so that it says nothing about entanglement: {code.meaning}")
+    start = float(f.start.value[g])
+    better = p.sign * (float(o.values[g]) - start) > KEPT * abs(start)
+    if better and int(f.start.outcome[g]) == Outcome.ok and not (o.missed[g] or p.robust):
+        outside = [v.key for v in p.variables if not v.low <= v.parameter.value <= v.high]
+        why = f"they lie outside the range searched ({', '.join(outside)})" if outside else "they break a limit"
+        texts.append(f"the settings of the lab file are better; {why}")
     for n, v in enumerate(p.variables):
         if f.held[g, n]:
             side, bound, end = ("upper", v.high, 1) if f.held[g, n] > 0 else ("lower", v.low, 0)

@@ -68,11 +68,15 @@ class SweepResult:
         counts = np.zeros(len(Outcome), np.int64)
         best = {name: Extreme(math.inf, -math.inf, -1, -1, None) for name in self.quantities}
         beyond = dict.fromkeys(self.quantities, 0)
+        self.first_bad: int | None = None
         data = self.dataset.drop_vars(list(self.dataset.coords))
         for where, start, _ in slabs(data.outcome.shape):
             part = data.isel(dict(zip(self.dims, where, strict=True)))
             outcome = part.outcome.values.ravel()
             counts += np.bincount(outcome, minlength=len(counts))
+            bad = np.flatnonzero(outcome != Outcome.ok)
+            if bad.size and self.first_bad is None:
+                self.first_bad = start + int(bad[0])
             for name in self.quantities:
                 values = np.where(outcome == Outcome.ok, part[name].values.ravel(), np.nan)
                 beyond[name] += int(self._beyond(name, values).sum())
@@ -129,6 +133,10 @@ class SweepResult:
             if n and o is not Outcome.ok:
                 said = f"{int(n)} {'point' if n == 1 else 'points'}: {o.meaning}; cure: {o.cure}"
                 rows += [("" if k else o.name, line) for k, line in enumerate(textwrap.wrap(said, 100))]
+        if self.first_bad is not None:
+            place = np.unravel_index(self.first_bad, shape)
+            at = self.where({dim: int(i) for dim, i in zip(self.dims, place, strict=True)})
+            rows.append(("", f"the first at {at}; `darkstate predict` there names the check"))
         for name in self.quantities:
             rows += self._rows(name)
         width = max(len(name) for name, _ in rows)
@@ -140,7 +148,8 @@ class SweepResult:
             return [(name, "no number at any point that is ok")]
         rows = [(name, f"{e.low:.6g} to {e.high:.6g}{_unit(self.dataset[name])}; {attrs['long_name']}")]
         if e.entangled is None:
-            return [*rows, ("", f"smallest at {self.where(point)}")]
+            endless = ("", "infinite, and a hole in the figure, where the window is still open at the end")
+            return [*rows, ("", f"smallest at {self.where(point)}"), *([endless] if name == "window_end" else [])]
         sign = "<" if attrs["entangled"] == "below" else ">"
         said = f"{name} {sign} {attrs['separable_bound']:g} at {_percent(e.entangled)} of the points that are ok"
         best = e.low if attrs["entangled"] == "below" else e.high

@@ -184,6 +184,8 @@ def _observable(name: str, kind: str, columns: Sequence[str], wanted: str | None
     unknown = [c for c in columns if c not in TIMES and not c.endswith("_err") and not _parameter(kind, c)]
     likely = nearest(unknown[0], known) if unknown else ""
     hint = f"; did you mean {likely} where it has {shown(unknown[0])}?" if likely else ""
+    named = ", ".join(shown(c)[1:-1] for c in columns[:20])
+    hint = hint or f"; its first line names {named}, separated by commas"
     raise InputError([f"{name} has no column of {', '.join(dict.fromkeys(known))}{hint}"])
 
 
@@ -193,13 +195,16 @@ def _check_columns(name: str, kind: str, columns: list[str], chosen: str, clock:
         if needed not in columns:
             likely = nearest(needed, [c for c in columns if c != chosen])
             hint = f"; did you mean it by {shown(likely)}?" if likely else ""
-            raise InputError([f"{name} has no column {needed}{hint}"])
+            wanted = f"wanted are a time ({', '.join(TIMES)}) or parameters, {chosen} and {chosen}_err"
+            there = ", ".join(shown(c)[1:-1] for c in columns[:20])
+            raise InputError([f"{name} has no column {needed}{hint or f'; {wanted}; it has {there}'}"])
     known = [*known_courses(kind), *QUANTITIES[kind]]
     allowed = [*TIMES, *known, *(f"{k}_err" for k in known)]
     for column in columns:
         if column not in allowed and column not in varied and not name.endswith(".nc"):
             likely = nearest(_bare(column), [*allowed, *layout.parameters(kind)])
-            hint = f"did you mean {likely}?" if likely else "leave it out or begin its lines with #"
+            hint = f"did you mean {likely}?" if likely else "leave it out, or name it as below [fit.free]"
+            hint = f"times stand in one of {', '.join(TIMES)}" if column.startswith("t") and not clock else hint
             raise InputError([f"{name}: column {shown(column)} is not known; {hint}"])
     over_time = chosen in OBSERVABLES[kind] and len(clock) == 1
     if len(clock) > 1 or not (over_time or chosen in QUANTITIES[kind] and not clock):
