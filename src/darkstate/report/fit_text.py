@@ -135,9 +135,7 @@ def _warnings(fit: Fit) -> list[str]:
     names, matrix = [e.free.name for e in m.estimates], m.correlation
     largest = np.max(np.abs(np.tril(matrix, -1)), initial=0.0)
     if largest > NOTICEABLE:
-        found.append(
-            "fitted.toml holds no correlations: what is predicted from it has another error than [fit.predict]"
-        )
+        found.append("fitted.toml holds no correlations: for the error of a prediction use [fit.predict]")
     for i in range(len(names)):
         for k in range(i):
             if abs(matrix[i, k]) > STRONG:
