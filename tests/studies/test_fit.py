@@ -412,10 +412,12 @@ def test_a_parameter_on_its_limit_is_said_to_be(tmp_path):
     estimate = found.minimum.estimates[1]
     assert (estimate.limit, estimate.upper) == ("high", None)
     assert "on its high limit" in str(found) and "stands on a limit" in str(found)
+    assert "  correlation " not in str(found)  # of two parameters, one of which has no curvature
 
 
 def test_fitted_lab_file_reads_back_and_draws_its_band(depths, tmp_path):
     paths = depths.save(tmp_path)
+    assert "fitted.toml holds no correlations" in str(depths)
     assert [p.name for p in paths] == ["fit.nc", "fit.png", "fit.pdf", "fit.csv", "fitted.toml"]
     for case in ("a", "b"):
         lab = ds.load(paths[-1], case=case)

@@ -193,6 +193,7 @@ def test_points_that_cannot_be_get_a_code(tmp_path):
     assert data.outcome.values.tolist() == [Outcome.unstable, Outcome.ok]
     words = " ".join(str(SweepResult(tmp_path / "hybrid" / "result.nc")).split())
     assert f"unstable 1 point: {Outcome.unstable.meaning}; cure: {Outcome.unstable.cure}" in words
+    assert "the first at mechanics.theta = 0.2; `darkstate predict` there names the check" in words
 
 
 @pytest.mark.slow
