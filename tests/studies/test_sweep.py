@@ -278,6 +278,15 @@ def test_hidden_files_of_the_user_survive(whole, tmp_path):
         run(whole[0], tmp_path / "other", resume=True)
 
 
+def test_a_first_write_that_was_cut_off_leaves_nothing(whole, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "study.toml").write_text("x")
+    (out / ".lab-0123456789ab.toml").write_text("x")
+    run(whole[0], out, resume=True)
+    assert contents(out) == contents(whole[1])
+
+
 def test_a_journal_of_something_else_is_refused(whole, tmp_path):
     shutil.copytree(whole[1], tmp_path / "out")
     for content in (b"", b"x\n", b"[1]\n", b'{"darkstate_sweep": 2}\n', b'{"darkstate_sweep": 1, "task": "x"}\n'):
