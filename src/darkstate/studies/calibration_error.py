@@ -26,8 +26,8 @@ class Runs(NamedTuple):
 
     Args:
         z: Z; gamma_s, gamma_extra: amplitude rates at the start of a cycle; bath: w; gamma_dark: decay without light;
-        jx_decay: of <Jx> in the first milliseconds; efficiency: eta; electronic_noise: over shot noise; displacement:
-        of spins and of light, vacuum variance 1/2.
+        jx_decay: of <Jx> in the first milliseconds; efficiency: eta; electronic_noise: over shot noise;
+        displacement: of spins and of light (vacuum variance 1/2).
     """
 
     z: float
