@@ -128,13 +128,13 @@ def draw_limits(o: Optimum, ax: Any) -> None:
     ax.barh(places, s.elasticities[order], color=list(colours), height=0.6)
     ax.set_yticks(places, [s.keys[k] for k in order])
     ax.axvline(0.0, color="0.35", linewidth=0.6)
-    ax.set_xlabel(f"d ln {o.problem.name}/d ln p\norange: harms, green: helps")
+    ax.set_xlabel(f"d ln {o.problem.quantity.symbol}/d ln p\norange: harms, green: helps")
     ax.set_ylim(-0.6, max(len(order), 1) - 0.4)
 
 
 def _name(o: Optimum) -> str:
     unit = o.problem.quantity.unit
-    return o.problem.name + (f" ({unit})" if unit != "1" else "")
+    return o.problem.quantity.symbol + (f" ({unit})" if unit != "1" else "")
 
 
 def _bound(o: Optimum, ax: Any, y: np.ndarray) -> None:
