@@ -3,7 +3,7 @@
 Run (each in an environment of its own, never in the project's; MrMustard needs an older NumPy than JAX does):
     python -m venv .venv-qutip && .venv-qutip/bin/pip install qutip thewalrus jax scipy pydantic xarray h5netcdf numba
     python -m venv .venv-mrmustard && .venv-mrmustard/bin/pip install mrmustard
-    PYTHONPATH=src .venv-qutip/bin/python validation/interop.py .venv-mrmustard/bin/python > interop.md        (a minute)
+    PYTHONPATH=src .venv-qutip/bin/python validation/interop.py .venv-mrmustard/bin/python > interop.md   (a minute)
 
 Expected values are closed forms or the packages' own states; nothing is compared with itself.
 """
