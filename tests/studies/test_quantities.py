@@ -103,6 +103,24 @@ def test_bad_points_have_codes():
     assert Outcome(int(outcome[0])) is Outcome.unstable
 
 
+@pytest.mark.parametrize("change", [{"field.frequency": 1e6}, {"field.frequency": 1e9}])
+def test_the_rotating_wave_approximation_is_checked_as_predict_does(change):
+    """gaussian reference: at 1 MHz 0.32914 without it, 0.11598 with it, at C_S = 100; the error falls as 1/omega^2."""
+    (key, hertz), lab = next(iter(change.items())), ds.shipped_labs()["huang2018"]
+    lab = ds.load(lab, case="cs100", overrides=[f"{key}={hertz:g} Hz"])
+    _, outcome = jax.jit(evaluator(lab.experiment, ("xi",)))(lab.experiment)
+    wanted = Outcome.outside_validity if hertz < 1e7 else Outcome.ok
+    assert Outcome(int(outcome)) is ds.predict(lab).outcome is wanted
+
+
+def test_a_cavity_too_slow_for_its_membrane_is_outside_validity():
+    """solve/limits.py: g/kappa up to 0.1; a hundred times narrower cavities follow no longer."""
+    e = loaded("membrane-cell").experiment
+    narrow = with_values(e, {"membrane.cavity_linewidth": e.membrane.cavity_linewidth / 100})
+    outcomes = [Outcome(int(evaluator(x, ("xi",))(x)[1])) for x in (e, narrow)]
+    assert outcomes[0] is Outcome.ok and outcomes[1] >= Outcome.outside_validity
+
+
 def test_a_number_that_is_none_is_no_result():
     """All light lost on the way: the read-out gain, and with it xi_g, is infinity times zero."""
     e = loaded("huang2018").experiment

@@ -32,6 +32,7 @@ from darkstate.solve.sensor import force_noise, standard_quantum_limit
 from darkstate.solve.solution import Solution
 from darkstate.solve.steady_state import steady_state
 from darkstate.storage import write_atomic, write_netcdf
+from darkstate.studies.quantities import hybrid_checks
 from darkstate.witness.epr import best_gain, epr_variance
 from darkstate.witness.purity import purity
 from darkstate.witness.separability import log_negativity, product_criterion
@@ -180,15 +181,11 @@ def predict_hybrid(lab: Lab) -> HybridPrediction:
     errors: Any = [None] * 3
     if keys:
         errors = _errors(experiment, keys, lab.uncertainties)
-    full = xi_full = None
-    checks = dict(steady.checks)
-    cavities = [c for c in (experiment.membrane, experiment.counter_membrane) if c is not None]
-    if cavities:
-        checks["adiabatic_cavity"] = jnp.array([c.enhanced_coupling / c.cavity_linewidth for c in cavities]).max()
+    full = xi_full = value = None
     if experiment.frequency is not None and int(steady.outcome) == 0:
         full, value = _solve_full(experiment)
         xi_full = WitnessValue(value, errors[2])
-        checks["rotating_wave"] = jnp.abs(xi / value - 1)
+    checks = steady.checks | hybrid_checks(experiment, xi, value)
     steady = Solution(steady.state, None, jnp.maximum(steady.outcome, decide(checks)), checks)
     width = max(abs(float(experiment.rates.second.effective_linewidth)), 1e-300)
     omega = np.geomspace(width / 100, 10 * width, 121)
