@@ -6,8 +6,9 @@ import pytest
 import darkstate as ds
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError, Outcome
+from darkstate.experiments import kind_of
 from darkstate.experiments.values import value_at, with_values
-from darkstate.studies.quantities import QUANTITIES, evaluator, kind_of
+from darkstate.studies.quantities import QUANTITIES, evaluator
 
 
 def loaded(name, *overrides, case=None):

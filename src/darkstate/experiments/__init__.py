@@ -1,5 +1,7 @@
 """The published systems, one file each: parameters -> rates -> model -> witness. Loads no JAX."""
 
+from typing import Any
+
 from darkstate.experiments.cesium_cells import CesiumCells
 from darkstate.experiments.monitored_cells import MonitoredCells
 from darkstate.experiments.spin_mechanics import SpinMechanics
@@ -23,3 +25,14 @@ CATALOGUE: dict[
     "tweezer_pair": TweezerPair,
 }
 """The word after `experiment =` in a lab file, and the class it stands for."""
+
+
+def kind_of(experiment: Any) -> str:
+    """The word after `experiment =` that stands for the class of an experiment.
+
+    Example:
+        >>> import darkstate as ds
+        >>> kind_of(ds.load(ds.shipped_labs()["huang2018"]).experiment)
+        'spin_mechanics'
+    """
+    return next(kind for kind, cls in CATALOGUE.items() if type(experiment) is cls)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from darkstate.errors import ArgumentError, InputError
+from darkstate.experiments import kind_of
 from darkstate.experiments.labfile import Lab, load, shipped_labs
 from darkstate.experiments.layout import parameters
 from darkstate.experiments.tomltext import nearest, one_line, read_text, read_toml
@@ -20,7 +21,6 @@ from darkstate.parameters import Spec
 from darkstate.records.calibration import UNITS, Quantity, read_calibration
 from darkstate.report.diff_results import diff_certificates, diff_datasets
 from darkstate.report.difference import Change, Difference, both, in_errors
-from darkstate.studies.quantities import kind_of
 from darkstate.units import format_si
 
 RESULTS = (".nc", ".h5", ".zarr")

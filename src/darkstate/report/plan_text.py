@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from darkstate.errors import Outcome
-from darkstate.experiments import layout
+from darkstate.experiments import kind_of, layout
 from darkstate.experiments.labfile import Lab
 from darkstate.parameters import Unit
 from darkstate.report.table import LINEAR, clock
 from darkstate.report.text import in_words
 from darkstate.studies.calibration_error import RECORDS
 from darkstate.studies.plan import Advice, Input
-from darkstate.studies.quantities import kind_of
 from darkstate.studies.shots import Shots
 from darkstate.units import format_si
 

@@ -16,12 +16,13 @@ import numpy as np
 
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError, Outcome
+from darkstate.experiments import kind_of
 from darkstate.experiments.grid import fastest_rate
 from darkstate.experiments.two_cells import worse_checks
 from darkstate.experiments.values import with_values
 from darkstate.solve.checks import decide
 from darkstate.studies.axes import Grid, Sample
-from darkstate.studies.quantities import QUANTITIES, Evaluator, evaluator, kind_of
+from darkstate.studies.quantities import QUANTITIES, Evaluator, evaluator
 from darkstate.studies.task import Task
 
 CLOSED_FORMS = ("xi_inf",)

@@ -18,12 +18,13 @@ import numpy as np
 
 from darkstate.backend import jax, jnp
 from darkstate.errors import Outcome
+from darkstate.experiments import kind_of
 from darkstate.experiments.values import value_at, with_values
 from darkstate.gaussian.elimination import solve
 from darkstate.parameters import Spec
 from darkstate.studies.data import Data
 from darkstate.studies.observables import Course, course, initial_slope, linearised
-from darkstate.studies.quantities import QUANTITIES, evaluator, kind_of
+from darkstate.studies.quantities import QUANTITIES, evaluator
 
 NEWTON = 12
 """Newton steps for parameters that slopes determine; slopes are linear or bilinear in rates, so that few are enough."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError
+from darkstate.experiments import kind_of
 from darkstate.experiments.grid import fastest_rate
 from darkstate.experiments.tomltext import nearest
 from darkstate.experiments.two_cells import worse_checks
@@ -29,7 +30,6 @@ from darkstate.solve.methods import MomentEquations
 from darkstate.spins.closed_forms import start
 from darkstate.spins.moments import mean_field, moment_rates, total_rates
 from darkstate.spins.state import SpinState
-from darkstate.studies.quantities import kind_of
 from darkstate.witness.epr import epr_variance, spin_lengths, variance_sum
 
 MOST_POINTS = 2048

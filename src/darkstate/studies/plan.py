@@ -15,8 +15,9 @@ import numpy as np
 
 from darkstate.backend import jax, jnp
 from darkstate.errors import Outcome, OutcomeError
+from darkstate.experiments import kind_of
 from darkstate.experiments.values import value_at, with_values
-from darkstate.studies.quantities import QUANTITIES, Quantity, evaluator, kind_of
+from darkstate.studies.quantities import QUANTITIES, Quantity, evaluator
 
 HALVED = 0.5
 """How much smaller the error of a calibration is expected to be when it is repeated, where the study does not say."""

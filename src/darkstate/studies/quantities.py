@@ -16,7 +16,7 @@ import numpy as np
 
 from darkstate.backend import jax, jnp
 from darkstate.errors import ArgumentError, Outcome
-from darkstate.experiments import CATALOGUE
+from darkstate.experiments import kind_of
 from darkstate.experiments.grid import COARSE, fastest_rate, substeps_of
 from darkstate.experiments.two_cells import worse_checks
 from darkstate.solve.checks import decide
@@ -137,17 +137,6 @@ def evaluator(experiment: Any, names: Sequence[str], *, extremes: Sequence[Any] 
         return found, outcome
 
     return evaluate
-
-
-def kind_of(experiment: Any) -> str:
-    """The word after `experiment =` that stands for the class of an experiment.
-
-    Example:
-        >>> import darkstate as ds
-        >>> kind_of(ds.load(ds.shipped_labs()["huang2018"]).experiment)
-        'spin_mechanics'
-    """
-    return next(kind for kind, cls in CATALOGUE.items() if type(experiment) is cls)
 
 
 def unknown(name: str, kind: str) -> str:

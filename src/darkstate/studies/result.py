@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from darkstate.errors import InputError, Outcome
+from darkstate.experiments import kind_of
 from darkstate.provenance import attrs as provenance_attrs
 from darkstate.records import stores
 from darkstate.storage import sync_folder, write_atomic
 from darkstate.studies.axes import Grid
-from darkstate.studies.quantities import QUANTITIES, kind_of
+from darkstate.studies.quantities import QUANTITIES
 from darkstate.studies.store import Store
 from darkstate.studies.task import Task, all_versions
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from darkstate.experiments import CATALOGUE, layout
+from darkstate.experiments import kind_of, layout
 from darkstate.experiments.cesium_cells import CesiumCells
 from darkstate.experiments.two_cells import Timing, second_cell
 from darkstate.experiments.values import value_at, with_values
@@ -89,7 +89,7 @@ def float_keys(experiment: Any) -> tuple[str, ...]:
 
 
 def _keys(experiment: Any) -> Iterator[str]:
-    kind = next(kind for kind, cls in CATALOGUE.items() if type(experiment) is cls)
+    kind = kind_of(experiment)
     for key, spec in layout.parameters(kind).items():
         if spec.choices or spec.whole:
             continue
@@ -126,7 +126,7 @@ def halved(experiment: Any) -> list[Halved]:
         >>> {h.key: h.half for h in halved(lab)}["path.loss"]
         0.05
     """
-    kind = next(kind for kind, cls in CATALOGUE.items() if type(experiment) is cls)
+    kind = kind_of(experiment)
     found = []
     for key in float_keys(experiment):
         own = key.removeprefix("second.")

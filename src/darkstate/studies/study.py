@@ -19,7 +19,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from darkstate.errors import ArgumentError, InputError
-from darkstate.experiments import CATALOGUE, layout
+from darkstate.experiments import kind_of, layout
 from darkstate.experiments.labfile import Lab, load, shipped_labs
 from darkstate.experiments.tomltext import Key, Lines, dotted, nearest, one_line, read_text, read_toml, refuse
 from darkstate.experiments.values import value_at, with_values
@@ -83,7 +83,7 @@ class Study:
     @property
     def kind(self) -> str:
         """The word after `experiment =` in its lab file."""
-        return next(kind for kind, cls in CATALOGUE.items() if type(self.lab.experiment) is cls)
+        return kind_of(self.lab.experiment)
 
     def key(self, path: Key) -> str:
         """File and line of an entry, to begin a sentence with."""
